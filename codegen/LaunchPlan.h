@@ -1,0 +1,130 @@
+//===- LaunchPlan.h - What it takes to launch a compiled kernel -*- C++ -*-===//
+//
+// The contract between codegen, which writes it, and runtime, which obeys it.
+// It holds plain data only: no MLIR, no CUDA. A plan is independent of the
+// lengths of a problem: extents, strides and scalars are launch parameters, so
+// a sweep over shapes compiles nothing.
+//
+// A GPU entry point takes `params` in order. A CPU entry point takes them as
+// an array of pointers; see CpuEntry.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tilewright {
+
+enum class DType : uint8_t { f32, f16, bf16, f64, i32, i1 };
+
+/// Size of one element in bytes (a boolean is a byte).
+constexpr int64_t bytesOf(DType type) {
+  switch (type) {
+  case DType::f64:
+    return 8;
+  case DType::f32:
+  case DType::i32:
+    return 4;
+  case DType::f16:
+  case DType::bf16:
+    return 2;
+  case DType::i1:
+    return 1;
+  }
+  return 0;
+}
+
+/// How a kernel argument is used and bound.
+enum class ArgKind : uint8_t {
+  in,     ///< tensor, positional, read
+  out,    ///< tensor, positional, written
+  inout,  ///< tensor, positional, read and written (accumulate)
+  scalar, ///< scalar, positional
+  param,  ///< scalar, bound by name at launch
+  table,  ///< tensor, bound by name at launch
+};
+
+struct Argument {
+  std::string name;
+  ArgKind kind = ArgKind::in;
+  DType type = DType::f32;
+  /// The axis of each dimension of a tensor, outermost first; empty for a
+  /// scalar. Two dimensions that name one axis must have one extent.
+  std::vector<std::string> axes;
+};
+
+/// An axis whose extent the code was specialised to (held whole).
+struct FixedExtent {
+  std::string axis;
+  int64_t extent = 0;
+};
+
+/// A descriptor for the tensor memory accelerator. Dimensions are listed
+/// innermost first, as cuTensorMapEncodeTiled wants them: `dims[i]` is the
+/// index of a dimension of the argument.
+struct TensorMapSpec {
+  std::vector<int> dims;
+  std::vector<int64_t> box;  ///< elements, innermost first
+  int swizzleBytes = 0;      ///< 0, 32, 64 or 128
+};
+
+/// One parameter of the entry point.
+struct Parameter {
+  enum class Kind : uint8_t {
+    tensorMap, ///< 128 bytes by value: `map` over argument `arg`
+    pointer,   ///< address of argument `arg`
+    stride,    ///< i64, stride of dimension `dim` of `arg`, in elements
+    extent,    ///< i32, extent of `axis`
+    scalar,    ///< value of argument `arg`, with its own type
+    scratch,   ///< address of `scratchBytes` zeroed at module load
+  };
+  Kind kind = Kind::pointer;
+  int arg = -1;
+  int dim = -1;
+  std::string axis;
+  TensorMapSpec map;
+  int64_t scratchBytes = 0;
+};
+
+/// The iteration space of the outer `parallel`: one work item per tile, in row
+/// major order (the last axis varies fastest).
+struct GridAxis {
+  std::string axis;
+  int64_t tile = 1; ///< elements of the axis in one work item
+};
+
+struct LaunchPlan {
+  std::string entry;  ///< symbol of the entry point
+  std::string target; ///< "sm_90a", "sm_80", "cpu"
+  std::vector<Argument> args;
+  std::vector<FixedExtent> fixed;
+  std::vector<Parameter> params;
+  std::vector<GridAxis> grid;
+  /// A persistent kernel is launched with at most one block (times
+  /// `blocksPerSm`) per multiprocessor and walks the tiles itself; else one
+  /// block a tile. Blocks are one-dimensional in either case.
+  bool persistent = false;
+  int blocksPerSm = 1;
+  int threads = 0;           ///< per block
+  int64_t smemBytes = 0;     ///< dynamic shared memory per block
+  int cluster = 1;           ///< blocks per cluster
+};
+
+/// A CPU kernel works on tiles [begin, end) of the grid. `params[i]` points at
+/// the i-th parameter: a pointer parameter at the address, others at the value.
+using CpuEntry = void (*)(const void *const *params, int64_t begin,
+                          int64_t end);
+
+/// A compiled kernel: machine-independent text and how to launch it.
+struct CompiledKernel {
+  LaunchPlan plan;
+  std::string ptx; ///< GPU targets
+  /// CPU target: LLVM IR for the machine it will run on, as bitcode.
+  std::string bitcode;
+  double compileMs = 0; ///< MLIR to PTX, or to bitcode
+};
+
+} // namespace tilewright
