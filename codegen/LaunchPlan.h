@@ -8,6 +8,11 @@
 // A GPU entry point takes `params` in order. A CPU entry point takes them as
 // an array of pointers; see CpuEntry.
 //
+// Extents are checked to fit i32. A launch with an extent of 0 on a grid axis
+// is skipped; an extent of 0 elsewhere launches, with the tensor maps of the
+// empty arguments replaced by maps of one element row that must not be stored
+// to.
+//
 //===----------------------------------------------------------------------===//
 #pragma once
 
@@ -67,8 +72,8 @@ struct FixedExtent {
 /// index of a dimension of the argument.
 struct TensorMapSpec {
   std::vector<int> dims;
-  std::vector<int64_t> box;  ///< elements, innermost first
-  int swizzleBytes = 0;      ///< 0, 32, 64 or 128
+  std::vector<int64_t> box; ///< elements, innermost first
+  int swizzleBytes = 0;     ///< 0, 32, 64 or 128
 };
 
 /// One parameter of the entry point.
@@ -86,7 +91,15 @@ struct Parameter {
   int dim = -1;
   std::string axis;
   TensorMapSpec map;
+  /// Two launches of one loaded kernel share their scratch: they may follow
+  /// each other, not overlap.
   int64_t scratchBytes = 0;
+  /// pointer: what the address, and every stride but the innermost, must be a
+  /// multiple of, in bytes (vector loads, cp.async); 0: one element. A tensor
+  /// map always needs 16. A dimension of a pointer argument that has no
+  /// `stride` parameter is taken to be dense: innermost 1, else the extent
+  /// times the stride of the next.
+  int alignBytes = 0;
 };
 
 /// The iteration space of the outer `parallel`: one work item per tile, in row
@@ -105,16 +118,19 @@ struct LaunchPlan {
   std::vector<GridAxis> grid;
   /// A persistent kernel is launched with at most one block (times
   /// `blocksPerSm`) per multiprocessor and walks the tiles itself; else one
-  /// block a tile. Blocks are one-dimensional in either case.
+  /// block a tile. Blocks are one-dimensional in either case, and their number
+  /// is rounded up to whole clusters: a block beyond the last tile idles.
   bool persistent = false;
   int blocksPerSm = 1;
-  int threads = 0;           ///< per block
-  int64_t smemBytes = 0;     ///< dynamic shared memory per block
-  int cluster = 1;           ///< blocks per cluster
+  int threads = 0;       ///< per block
+  int64_t smemBytes = 0; ///< dynamic shared memory per block
+  int cluster = 1;       ///< blocks per cluster
 };
 
-/// A CPU kernel works on tiles [begin, end) of the grid. `params[i]` points at
-/// the i-th parameter: a pointer parameter at the address, others at the value.
+/// A CPU kernel works on tiles [begin, end) of the grid. As in a CUDA launch,
+/// `params[i]` points at storage that holds the i-th parameter: for a pointer
+/// parameter a `void *`, for others the value. Ranges run concurrently, so a
+/// CPU plan has no scratch.
 using CpuEntry = void (*)(const void *const *params, int64_t begin,
                           int64_t end);
 
