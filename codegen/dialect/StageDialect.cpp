@@ -1,0 +1,389 @@
+//===- StageDialect.cpp - Types, attributes, verifiers of the stage dialect
+//===//
+#include "codegen/dialect/StageDialect.h"
+#include "codegen/dialect/AxisList.h"
+#include "codegen/layout/FragLayout.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace tilewright;
+using namespace tilewright::stage;
+using tilewright::tile::TileType;
+
+#include "codegen/dialect/StageDialect.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "codegen/dialect/StageTypes.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "codegen/dialect/StageAttrs.cpp.inc"
+#define GET_OP_CLASSES
+#include "codegen/dialect/StageOps.cpp.inc"
+
+void StageDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "codegen/dialect/StageTypes.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "codegen/dialect/StageAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "codegen/dialect/StageOps.cpp.inc"
+      >();
+}
+
+bool stage::isFrag(Type type) {
+  if (auto tileType = dyn_cast<TileType>(type))
+    return isa_and_nonnull<FragAttr>(tileType.getLayout());
+  return isa<FloatType, IntegerType>(type);
+}
+
+//===----------------------------------------------------------------------===//
+// FragAttr
+//===----------------------------------------------------------------------===//
+
+static ParseResult parseDigits(AsmParser &parser, StringRef name,
+                               SmallVectorImpl<Digit> &digits) {
+  if (parser.parseKeyword(name) || parser.parseEqual())
+    return failure();
+  return parser.parseCommaSeparatedList(
+      AsmParser::Delimiter::Square, [&]() -> ParseResult {
+        Digit &digit = digits.emplace_back();
+        if (parseAxisName(parser, digit.axis) || parser.parseColon() ||
+            parser.parseInteger(digit.size) || parser.parseColon() ||
+            parser.parseInteger(digit.stride))
+          return failure();
+        if (digit.axis.getValue() == "_")
+          digit.axis = {};
+        return success();
+      });
+}
+
+static void printDigits(AsmPrinter &printer, StringRef name,
+                        ArrayRef<Digit> digits) {
+  printer << name << " = [";
+  llvm::interleaveComma(digits, printer, [&](const Digit &digit) {
+    if (digit.axis)
+      printAxisName(printer, digit.axis);
+    else
+      printer << "_";
+    printer << ":" << digit.size << ":" << digit.stride;
+  });
+  printer << "]";
+}
+
+Attribute FragAttr::parse(AsmParser &parser, Type) {
+  SmallVector<Digit> reg, lane, warp;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseLess() || parseDigits(parser, "reg", reg) ||
+      parser.parseComma() || parseDigits(parser, "lane", lane) ||
+      parser.parseComma() || parseDigits(parser, "warp", warp) ||
+      parser.parseGreater())
+    return {};
+  return parser.getChecked<FragAttr>(loc, parser.getContext(), reg, lane, warp);
+}
+
+void FragAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  printDigits(printer, "reg", getReg());
+  printer << ", ";
+  printDigits(printer, "lane", getLane());
+  printer << ", ";
+  printDigits(printer, "warp", getWarp());
+  printer << ">";
+}
+
+LogicalResult FragAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               ArrayRef<Digit> reg, ArrayRef<Digit> lane,
+                               ArrayRef<Digit> warp) {
+  int64_t lanes = 1;
+  for (const Digit &digit : lane)
+    lanes *= digit.size;
+  if (lanes != 32)
+    return emitError() << "expected lane digits for 32 lanes, got " << lanes;
+  for (ArrayRef<Digit> digits : {reg, lane, warp})
+    for (const Digit &digit : digits)
+      if (digit.size < 1 || digit.stride < 0)
+        return emitError() << "expected sizes of at least 1 and strides of at "
+                              "least 0, got "
+                           << digit.size << ":" << digit.stride;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// SmemType
+//===----------------------------------------------------------------------===//
+
+Type SmemType::parse(AsmParser &parser) {
+  Type elementType;
+  SmallVector<StringAttr> axes;
+  SmallVector<int64_t> extents;
+  int64_t swizzle;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseLess() || parser.parseType(elementType) ||
+      parser.parseComma() || parseAxes(parser, axes, extents) ||
+      parser.parseComma() || parser.parseInteger(swizzle) ||
+      parser.parseGreater())
+    return {};
+  return parser.getChecked<SmemType>(loc, parser.getContext(), elementType,
+                                     axes, extents, swizzle);
+}
+
+void SmemType::print(AsmPrinter &printer) const {
+  printer << "<" << getElementType() << ", ";
+  printAxes(printer, getAxes(), getExtents());
+  printer << ", " << getSwizzle() << ">";
+}
+
+static int64_t elementBytes(Type type) {
+  return std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
+}
+
+LogicalResult SmemType::verify(function_ref<InFlightDiagnostic()> emitError,
+                               Type elementType, ArrayRef<StringAttr> axes,
+                               ArrayRef<int64_t> extents, int64_t swizzle) {
+  if (axes.empty() || axes.size() != extents.size())
+    return emitError() << "expected an extent for each axis";
+  if (llvm::any_of(extents, [](int64_t e) { return e < 1; }))
+    return emitError() << "shared memory has known extents of at least 1";
+  if (swizzle != 0 && swizzle != 32 && swizzle != 64 && swizzle != 128)
+    return emitError() << "expected a swizzle of 0, 32, 64 or 128 bytes, got "
+                       << swizzle;
+  int64_t rowBytes = extents.back() * elementBytes(elementType);
+  if (swizzle && rowBytes % swizzle)
+    return emitError() << "a row of " << rowBytes
+                       << " bytes is no multiple of the swizzle of " << swizzle;
+  return success();
+}
+
+int64_t SmemType::rows() const {
+  int64_t count = 1;
+  for (int64_t extent : getExtents().drop_back())
+    count *= extent;
+  return count;
+}
+
+int64_t SmemType::sizeInBytes() const {
+  return rows() * getExtents().back() * elementBytes(getElementType());
+}
+
+int64_t SmemType::offsetOf(int64_t row, int64_t column) const {
+  int64_t bytes = column * elementBytes(getElementType());
+  if (!getSwizzle())
+    return row * getExtents().back() * elementBytes(getElementType()) + bytes;
+  int64_t slab = bytes / getSwizzle();
+  int64_t offset = row * getSwizzle() + bytes % getSwizzle();
+  int64_t mask = getSwizzle() / 16 - 1;
+  return slab * rows() * getSwizzle() +
+         (offset ^ (((offset >> 7) & mask) << 4));
+}
+
+//===----------------------------------------------------------------------===//
+// Structure
+//===----------------------------------------------------------------------===//
+
+ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
+  StringAttr name;
+  SmallVector<OpAsmParser::Argument> args;
+  ArrayAttr names, gridAxes;
+  DenseI32ArrayAttr kinds;
+  DenseI64ArrayAttr gridTiles;
+  int64_t warps;
+  if (parser.parseSymbolName(name, SymbolTable::getSymbolAttrName(),
+                             result.attributes) ||
+      parseKernelArguments(parser, args, names, kinds) ||
+      parser.parseKeyword("grid") ||
+      parseAxisList(parser, gridAxes, gridTiles) ||
+      parser.parseKeyword("warps") || parser.parseInteger(warps))
+    return failure();
+  result.addAttribute("arg_names", names);
+  result.addAttribute("arg_kinds", kinds);
+  result.addAttribute("grid_axes", gridAxes);
+  result.addAttribute("grid_tiles", gridTiles);
+  result.addAttribute("warps", parser.getBuilder().getI64IntegerAttr(warps));
+  Region *body = result.addRegion();
+  if (parser.parseOptionalAttrDictWithKeyword(result.attributes) ||
+      parser.parseRegion(*body, args))
+    return failure();
+  if (body->empty())
+    body->emplaceBlock();
+  return success();
+}
+
+void KernelOp::print(OpAsmPrinter &printer) {
+  printer << " ";
+  printer.printSymbolName(getSymName());
+  printKernelArguments(printer, getBody().front(), getArgKinds());
+  printer << " grid ";
+  printAxisList(printer, *this, getGridAxes(), getGridTilesAttr());
+  printer << " warps " << getWarps();
+  printer.printOptionalAttrDictWithKeyword(
+      (*this)->getAttrs(), {"sym_name", "arg_names", "arg_kinds", "grid_axes",
+                            "grid_tiles", "warps"});
+  printer << " ";
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+void KernelOp::getAsmBlockArgumentNames(Region &region,
+                                        OpAsmSetValueNameFn setName) {
+  for (auto [arg, name] : llvm::zip(region.getArguments(), getArgNames()))
+    setName(arg, cast<StringAttr>(name).getValue());
+}
+
+LogicalResult KernelOp::verify() {
+  if (getWarps() < 4 || getWarps() % 4)
+    return emitOpError("expected a number of warps that is a multiple of 4 (a "
+                       "warpgroup), got ")
+           << getWarps();
+  if (getGridAxes().size() != getGridTiles().size())
+    return emitOpError("has ") << getGridAxes().size() << " grid axes, but "
+                               << getGridTiles().size() << " tile extents";
+  return verifyKernelArguments(*this, getBody().front(), getArgNames(),
+                               getArgKinds());
+}
+
+LogicalResult RolesOp::verify() {
+  size_t count = getRegions().size();
+  if (getNames().size() != count || getWarps().size() != count ||
+      getRegisters().size() != count)
+    return emitOpError("expected a name, a number of warps and a number of "
+                       "registers for each of its ")
+           << count << " regions";
+  for (int64_t warps : getWarps())
+    if (warps < 4 || warps % 4)
+      return emitOpError("expected whole warpgroups of 4 warps, got ") << warps;
+  for (int64_t registers : getRegisters())
+    if (registers && (registers < 24 || registers > 240 || registers % 8))
+      return emitOpError("expected 24 to 240 registers in steps of 8, got ")
+             << registers;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Channels
+//===----------------------------------------------------------------------===//
+
+LogicalResult ChannelOp::verify() {
+  if (getDepth() < 1 || getArrivals() < 1)
+    return emitOpError("expected a depth and a number of arrivals of at least "
+                       "1, got ")
+           << getDepth() << " and " << getArrivals();
+  for (Type type : getType().getMessage())
+    if (!isa<SmemType>(type))
+      return emitOpError("a message is made of shared-memory tiles, got ")
+             << type;
+  return success();
+}
+
+LogicalResult AcquireOp::inferReturnTypes(MLIRContext *,
+                                          std::optional<Location>,
+                                          Adaptor adaptor,
+                                          SmallVectorImpl<Type> &types) {
+  llvm::append_range(
+      types, cast<ChannelType>(adaptor.getChannel().getType()).getMessage());
+  return success();
+}
+
+LogicalResult GetOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                      Adaptor adaptor,
+                                      SmallVectorImpl<Type> &types) {
+  llvm::append_range(
+      types, cast<ChannelType>(adaptor.getChannel().getType()).getMessage());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Copies
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyBox(Operation *op, tile::TensorType tensor,
+                               ValueRange coords, ArrayAttr at, SmemType box) {
+  size_t rank = tensor.getAxes().size();
+  if (coords.size() != rank || at.size() != rank)
+    return op->emitOpError("expected a coordinate and an axis for each of the ")
+           << rank << " dimensions of " << tensor << ", got " << coords.size()
+           << " and " << at.size();
+  if (box.getElementType() != tensor.getElementType())
+    return op->emitOpError("copies do not convert: expected elements of ")
+           << tensor.getElementType() << ", got " << box.getElementType();
+  // The copy engine keeps the order of dimensions.
+  SmallVector<StringAttr> order;
+  for (StringAttr axis : at.getAsRange<StringAttr>())
+    if (llvm::is_contained(box.getAxes(), axis))
+      order.push_back(axis);
+  if (ArrayRef(order) != box.getAxes())
+    return op->emitOpError("the axes of ")
+           << box << " must be named once each and in this order";
+  return success();
+}
+
+LogicalResult TmaLoadOp::verify() {
+  if (!getSlot().getDefiningOp<AcquireOp>())
+    return emitOpError("expected the slot to come from stage.acquire");
+  return verifyBox(*this, getTensor().getType(), getCoords(), getAt(),
+                   getSlot().getType());
+}
+
+LogicalResult TmaStoreOp::verify() {
+  return verifyBox(*this, getTensor().getType(), getCoords(), getAt(),
+                   getSource().getType());
+}
+
+//===----------------------------------------------------------------------===//
+// Shared memory, registers, products
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifySameTile(Operation *op, Type frag, SmemType smem) {
+  auto tileType = dyn_cast<TileType>(frag);
+  bool same = tileType && tileType.getElementType() == smem.getElementType() &&
+              tileType.getAxes().size() == smem.getAxes().size();
+  for (size_t i = 0; same && i < smem.getAxes().size(); ++i)
+    same = tile::extentOf(frag, smem.getAxes()[i]) == smem.getExtents()[i];
+  if (!same)
+    return op->emitOpError("expected registers and shared memory to hold one "
+                           "tile, got ")
+           << frag << " and " << smem;
+  return success();
+}
+
+LogicalResult ReadOp::verify() {
+  return verifySameTile(*this, getType(), getSource().getType());
+}
+LogicalResult WriteOp::verify() {
+  return verifySameTile(*this, getValue().getType(), getTarget().getType());
+}
+
+static SmallVector<StringAttr> axesOfOperand(Type type) {
+  if (auto smem = dyn_cast<SmemType>(type))
+    return llvm::to_vector(smem.getAxes());
+  return llvm::to_vector(tile::axesOf(type));
+}
+
+LogicalResult MmaOp::verify() {
+  if (getAcc() && getAcc().getType() != getType())
+    return emitOpError("expected an accumulator of the result's type ")
+           << getType() << ", got " << getAcc().getType();
+  SmallVector<StringAttr> a = axesOfOperand(getA().getType()),
+                          b = axesOfOperand(getB().getType());
+  ArrayRef<StringAttr> result = tile::axesOf(getType());
+  int contracted = 0;
+  for (StringAttr axis : a)
+    if (!llvm::is_contained(result, axis)) {
+      ++contracted;
+      if (!llvm::is_contained(b, axis))
+        return emitOpError("axis '")
+               << axis.getValue() << "' is in a only, and not in the result";
+    }
+  if (contracted != 1)
+    return emitOpError("expected one contracted axis, got ") << contracted;
+  return success();
+}
+
+LogicalResult MmaWaitOp::verify() {
+  if (getOperands().getTypes() != getResults().getTypes())
+    return emitOpError("passes values on: expected results of the operands' "
+                       "types");
+  return success();
+}

@@ -1,0 +1,280 @@
+//===- StageOps.td - Operations of the stage dialect ----------------------===//
+#ifndef TILEWRIGHT_STAGE_OPS
+#define TILEWRIGHT_STAGE_OPS
+
+include "codegen/dialect/StageDialect.td"
+include "codegen/dialect/TileDialect.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Stage_Op<string m, list<Trait> traits = []> : Op<Stage_Dialect, m, traits>;
+
+def Stage_Frag : Type<CPred<"::tilewright::stage::isFrag($_self)">,
+                      "tile distributed over threads, or a scalar">;
+def Stage_Operand : AnyTypeOf<[Stage_Frag, Stage_SmemType], "registers or shared memory">;
+
+//===----------------------------------------------------------------------===//
+// Structure
+//===----------------------------------------------------------------------===//
+
+def Stage_KernelOp : Stage_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock, NoTerminator,
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
+  let summary = "a GPU kernel";
+  let description = [{
+    Arguments as in `tile.kernel`. The body runs once per block. `grid_axes`
+    and `grid_tiles` are the axes of the parallel and their tile extents;
+    `warps` is the number of warps that compute (a multiple of 4). Before
+    `stage-specialize-warps` the body is one program of those warps; after it,
+    channels, buffers and one `stage.roles`.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$arg_names,
+                       DenseI32ArrayAttr:$arg_kinds, StrArrayAttr:$grid_axes,
+                       DenseI64ArrayAttr:$grid_tiles, I64Attr:$warps);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def Stage_RolesOp : Stage_Op<"roles", [NoTerminator, NoRegionArguments, RecursiveMemoryEffects,
+    HasParent<"KernelOp">]> {
+  let summary = "each region runs on warps of its own, concurrently";
+  let description = [{
+    Region i is role `names[i]`: `warps[i]` consecutive warps, in order, a
+    multiple of four (setmaxnreg works on warpgroups), each thread with
+    `registers[i]` registers (0: as launched). Roles meet only through channels.
+
+    `stage.roles ["producer", "consumer"] warps [4, 8] registers [24, 240] { ... }, { ... }`
+  }];
+  let arguments = (ins StrArrayAttr:$names, DenseI64ArrayAttr:$warps, DenseI64ArrayAttr:$registers);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$regions);
+  let assemblyFormat = "$names `warps` $warps `registers` $registers attr-dict-with-keyword $regions";
+  let hasVerifier = 1;
+}
+
+def Stage_TileIdOp : Stage_Op<"tile_id", [Pure]> {
+  let summary = "the tile number of this block along a grid axis";
+  let description = "`%0 = stage.tile_id m`, an i32 in tiles: element position is this times the axis's `grid_tiles` entry.";
+  let arguments = (ins StrAttr:$axis);
+  let results = (outs I32:$result);
+  let assemblyFormat = "custom<AxisName>($axis) attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// Channels
+//===----------------------------------------------------------------------===//
+
+def Stage_ChannelOp : Stage_Op<"channel"> {
+  let summary = "makes a channel of `depth` slots in shared memory";
+  let description = [{
+    A FIFO until the last lowering: no index and no parity. A slot is free again
+    when `arrivals` warpgroups have released it. `%k = stage.channel "k" depth 2 arrivals 2 : !stage.channel<...>`
+  }];
+  let arguments = (ins StrAttr:$name, I64Attr:$depth, I64Attr:$arrivals);
+  let results = (outs Stage_ChannelType:$result);
+  let assemblyFormat = "$name `depth` $depth `arrivals` $arrivals attr-dict `:` qualified(type($result))";
+  let hasVerifier = 1;
+}
+
+class Stage_SlotOp<string m> : Stage_Op<m, [InferTypeOpAdaptor]> {
+  let arguments = (ins Stage_ChannelType:$channel);
+  let results = (outs Variadic<Stage_SmemType>:$slots);
+  let assemblyFormat = "$channel attr-dict `:` qualified(type($channel))";
+}
+def Stage_AcquireOp : Stage_SlotOp<"acquire"> {
+  let summary = "waits until the next slot is free, and takes it for writing";
+  let description = [{
+    `%s = stage.acquire %k : !stage.channel<...>`. The message is complete, and
+    the slot goes to the readers, when the copies into all its tiles have landed.
+  }];
+}
+def Stage_GetOp : Stage_SlotOp<"get"> {
+  let summary = "waits for the next message and gives its tiles for reading";
+  let description = "`%s = stage.get %k : !stage.channel<...>`. Executed by every reading warpgroup.";
+}
+def Stage_ReleaseOp : Stage_Op<"release"> {
+  let summary = "this warpgroup has read the oldest message it holds";
+  let description = "`stage.release %k : !stage.channel<...>`";
+  let arguments = (ins Stage_ChannelType:$channel);
+  let assemblyFormat = "$channel attr-dict `:` qualified(type($channel))";
+}
+
+//===----------------------------------------------------------------------===//
+// Copies
+//===----------------------------------------------------------------------===//
+
+def Stage_TmaLoadOp : Stage_Op<"tma_load"> {
+  let summary = "asynchronous copy of a box of a tensor into an acquired slot";
+  let description = [{
+    One coordinate (i32, elements) for each dimension of the tensor. `at` names
+    the axis of each dimension: those of the slot's type are copied whole, the
+    others at the coordinate. Elements beyond the extent arrive as 0. One thread
+    issues it; its arrival completes the slot's message.
+
+    `stage.tma_load %K[%b, %n0, %c0] at [b, n, d] -> %s : !tile.tensor<...>, !stage.smem<...>`
+  }];
+  let arguments = (ins Tile_TensorType:$tensor, Variadic<I32>:$coords, StrArrayAttr:$at,
+                       Stage_SmemType:$slot);
+  let assemblyFormat = [{
+    $tensor `` `[` $coords `]` `at` custom<Position>($at) `->` $slot attr-dict
+    `:` qualified(type($tensor)) `,` qualified(type($slot))
+  }];
+  let hasVerifier = 1;
+}
+
+def Stage_TmaStoreOp : Stage_Op<"tma_store"> {
+  let summary = "asynchronous copy of a buffer to a box of a tensor";
+  let description = [{
+    Every warpgroup of the role issues the rows it owns (the first axis is cut
+    in equal parts among the role's warpgroups), after the fence and a barrier of
+    that warpgroup. Elements beyond the extent are dropped. Complete (read) at
+    the next `stage.tma_store_wait` of the warpgroup.
+  }];
+  let arguments = (ins Stage_SmemType:$source, Tile_TensorType:$tensor, Variadic<I32>:$coords,
+                       StrArrayAttr:$at);
+  let assemblyFormat = [{
+    $source `->` $tensor `` `[` $coords `]` `at` custom<Position>($at) attr-dict
+    `:` qualified(type($source)) `,` qualified(type($tensor))
+  }];
+  let hasVerifier = 1;
+}
+def Stage_TmaStoreWaitOp : Stage_Op<"tma_store_wait"> {
+  let summary = "waits until this warpgroup's stores have read their buffers";
+  let assemblyFormat = "attr-dict";
+}
+
+def Stage_GlobalLoadOp : Stage_Op<"global_load"> {
+  let summary = "loads elements from global memory straight into registers";
+  let description = [{
+    Coordinates and `at` as in `stage.tma_load`; each thread loads the elements
+    that the result's layout gives it, 0 beyond the extent.
+  }];
+  let arguments = (ins Tile_TensorType:$tensor, Variadic<I32>:$coords, StrArrayAttr:$at);
+  let results = (outs Stage_Frag:$result);
+  let assemblyFormat = [{
+    $tensor `` `[` $coords `]` `at` custom<Position>($at) attr-dict
+    `:` qualified(type($tensor)) `->` qualified(type($result))
+  }];
+}
+class Stage_GlobalWriteOp<string m> : Stage_Op<m> {
+  let arguments = (ins Stage_Frag:$value, Tile_TensorType:$tensor, Variadic<I32>:$coords,
+                       StrArrayAttr:$at);
+  let assemblyFormat = [{
+    $value `->` $tensor `` `[` $coords `]` `at` custom<Position>($at) attr-dict
+    `:` qualified(type($value)) `,` qualified(type($tensor))
+  }];
+}
+def Stage_GlobalStoreOp : Stage_GlobalWriteOp<"global_store"> {
+  let summary = "stores registers to global memory; one thread per element, none beyond the extent";
+}
+def Stage_GlobalAddOp : Stage_GlobalWriteOp<"global_add"> {
+  let summary = "adds registers to global memory, atomically; one thread per element";
+}
+
+//===----------------------------------------------------------------------===//
+// Shared memory and registers
+//===----------------------------------------------------------------------===//
+
+def Stage_BufferOp : Stage_Op<"buffer"> {
+  let summary = "shared memory that belongs to one role";
+  let description = "`%b = stage.buffer \"o\" : !stage.smem<bf16, [m = 128, e = 64], 128>`";
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Stage_SmemType:$result);
+  let assemblyFormat = "$name attr-dict `:` qualified(type($result))";
+}
+def Stage_ReadOp : Stage_Op<"read"> {
+  let summary = "shared memory to registers";
+  let description = "The result's layout says which thread reads what. `%x = stage.read %b : !stage.smem<...> -> !tile.tile<...>`";
+  let arguments = (ins Stage_SmemType:$source);
+  let results = (outs Stage_Frag:$result);
+  let assemblyFormat = "$source attr-dict `:` qualified(type($source)) `->` qualified(type($result))";
+  let hasVerifier = 1;
+}
+def Stage_WriteOp : Stage_Op<"write"> {
+  let summary = "registers to shared memory; repeated elements are written once or with one value";
+  let arguments = (ins Stage_Frag:$value, Stage_SmemType:$target);
+  let assemblyFormat = "$value `->` $target attr-dict `:` qualified(type($value)) `,` qualified(type($target))";
+  let hasVerifier = 1;
+}
+def Stage_ConvertLayoutOp : Stage_Op<"convert_layout", [Pure]> {
+  let summary = "the same tile, distributed otherwise";
+  let description = "Through shared memory, unless it is a renaming of registers; `stage-expand-conversions` writes it out.";
+  let arguments = (ins Stage_Frag:$operand);
+  let results = (outs Stage_Frag:$result);
+  let assemblyFormat = "$operand attr-dict `:` qualified(type($operand)) `->` qualified(type($result))";
+}
+
+//===----------------------------------------------------------------------===//
+// Synchronisation
+//===----------------------------------------------------------------------===//
+
+def Stage_FenceAsyncOp : Stage_Op<"fence_async"> {
+  let summary = "orders this thread's ordinary shared-memory accesses before later asynchronous ones (copy engine, wgmma)";
+  let assemblyFormat = "attr-dict";
+}
+def Stage_BarrierOp : Stage_Op<"barrier"> {
+  let summary = "all threads of the role (or, `warpgroup`, of each warpgroup by itself) meet";
+  let arguments = (ins UnitAttr:$warpgroup);
+  let assemblyFormat = "(`warpgroup` $warpgroup^)? attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// Matrix products
+//===----------------------------------------------------------------------===//
+
+def Stage_MmaOp : Stage_Op<"mma"> {
+  let summary = "starts an asynchronous matrix product";
+  let description = [{
+    `acc + a b` contracted over the axis that a and b share and the result lacks;
+    without `acc`, the product alone. a: registers (16-bit fragment of the
+    instruction's A layout) or shared memory; b: shared memory. Neither a (in
+    registers), nor acc, nor the result may be touched until a `stage.mma_wait`
+    has passed the result on. Every warpgroup of the role computes the rows of
+    the result that the layout gives it.
+
+    `%s = stage.mma %q, %k : !stage.smem<...>, !stage.smem<...> -> !tile.tile<f32, [m = 128, n = 128], #acc>`
+  }];
+  let arguments = (ins Stage_Operand:$a, Stage_SmemType:$b, Optional<Stage_Frag>:$acc);
+  let results = (outs Stage_Frag:$result);
+  let assemblyFormat = [{
+    $a `,` $b (`acc` $acc^ `:` qualified(type($acc)))? attr-dict `:` qualified(type($a)) `,` qualified(type($b)) `->` qualified(type($result))
+  }];
+  let hasVerifier = 1;
+}
+def Stage_MmaFenceOp : Stage_Op<"mma_fence"> {
+  let summary = "orders register and shared-memory accesses before the products that follow";
+  let description = "Before the first product and whenever registers that a product reads were written.";
+  let assemblyFormat = "attr-dict";
+}
+def Stage_MmaCommitOp : Stage_Op<"mma_commit"> {
+  let summary = "closes a group of products";
+  let assemblyFormat = "attr-dict";
+}
+def Stage_MmaWaitOp : Stage_Op<"mma_wait"> {
+  let summary = "waits until at most `pending` groups are in flight; passes on results that are then complete";
+  let description = "`%s2 = stage.mma_wait 0 (%s) : !tile.tile<...>`";
+  let arguments = (ins I64Attr:$pending, Variadic<Stage_Frag>:$operands);
+  let results = (outs Variadic<Stage_Frag>:$results);
+  let assemblyFormat = "$pending `(` $operands `:` type($operands) `)` attr-dict `->` type($results)";
+  let hasVerifier = 1;
+}
+
+def Stage_SimtDotOp : Stage_Op<"simt_dot"> {
+  let summary = "a matrix product on the ordinary arithmetic units";
+  let description = [{
+    As `stage.mma` but synchronous, for any element type and layout: each thread
+    computes the elements that the result's layout gives it, reading both
+    operands from shared memory, in f32 (f32-accurate).
+  }];
+  let arguments = (ins Stage_SmemType:$a, Stage_SmemType:$b, Optional<Stage_Frag>:$acc,
+                       StrArrayAttr:$axes);
+  let results = (outs Stage_Frag:$result);
+  let assemblyFormat = [{
+    $a `,` $b (`acc` $acc^ `:` qualified(type($acc)))? `contract` custom<Position>($axes) attr-dict
+    `:` qualified(type($a)) `,` qualified(type($b)) `->` qualified(type($result))
+  }];
+}
+
+#endif
