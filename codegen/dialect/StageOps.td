@@ -62,6 +62,14 @@ def Stage_TileIdOp : Stage_Op<"tile_id", [Pure]> {
   let assemblyFormat = "custom<AxisName>($axis) attr-dict";
 }
 
+def Stage_IndexOp : Stage_Op<"index", [Pure]> {
+  let summary = "positions along an axis: `origin` plus the place in the tile";
+  let description = "`%0 = stage.index n from %n0 -> !tile.tile<i32, [n = 64], #frag>`";
+  let arguments = (ins StrAttr:$axis, I32:$origin);
+  let results = (outs Stage_Frag:$result);
+  let assemblyFormat = "custom<AxisName>($axis) `from` $origin attr-dict `->` type($result)";
+}
+
 //===----------------------------------------------------------------------===//
 // Channels
 //===----------------------------------------------------------------------===//
