@@ -1,0 +1,10 @@
+# Fails when a source is not as clang-format would have it.
+set(sources)
+foreach(folder dsl codegen runtime kernels bench test)
+  file(GLOB_RECURSE found ${ROOT}/${folder}/*.h ${ROOT}/${folder}/*.cpp)
+  list(APPEND sources ${found})
+endforeach()
+execute_process(COMMAND ${FORMAT} --dry-run -Werror ${sources} RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "run ${FORMAT} -i on the files named above")
+endif()
