@@ -169,3 +169,46 @@ LogicalResult tilewright::verifyKernelArguments(Operation *op, Block &body,
   }
   return success();
 }
+
+/// `segments(full %a to %b, partial %c to %d)`
+
+ParseResult tilewright::parseSegments(
+    OpAsmParser &parser,
+    SmallVectorImpl<OpAsmParser::UnresolvedOperand> &bounds,
+    DenseI32ArrayAttr &kinds) {
+  SmallVector<int32_t> values;
+  auto parseOne = [&]() -> ParseResult {
+    SMLoc loc = parser.getCurrentLocation();
+    StringRef keyword;
+    if (parser.parseKeyword(&keyword))
+      return failure();
+    std::optional<tile::SegmentKind> kind = tile::symbolizeSegmentKind(keyword);
+    if (!kind)
+      return parser.emitError(loc, "expected 'full' or 'partial', got '")
+             << keyword << "'";
+    values.push_back(static_cast<int32_t>(*kind));
+    return failure(parser.parseOperand(bounds.emplace_back()) ||
+                   parser.parseKeyword("to") ||
+                   parser.parseOperand(bounds.emplace_back()));
+  };
+  if (succeeded(parser.parseOptionalKeyword("segments")) &&
+      parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, parseOne))
+    return failure();
+  kinds = parser.getBuilder().getDenseI32ArrayAttr(values);
+  return success();
+}
+
+void tilewright::printSegments(OpAsmPrinter &printer, Operation *,
+                               OperandRange bounds, DenseI32ArrayAttr kinds) {
+  if (kinds.empty())
+    return;
+  printer << "segments(";
+  for (int64_t i = 0; i < kinds.size(); ++i) {
+    if (i)
+      printer << ", ";
+    printer << tile::stringifySegmentKind(
+                   static_cast<tile::SegmentKind>(kinds[i]))
+            << " " << bounds[2 * i] << " to " << bounds[2 * i + 1];
+  }
+  printer << ")";
+}

@@ -36,6 +36,14 @@ mlir::ParseResult parseAxisName(mlir::OpAsmParser &parser,
 void printAxisName(mlir::OpAsmPrinter &printer, mlir::Operation *,
                    mlir::StringAttr name);
 
+/// The optional list of a fold: `segments(full %a to %b, partial %c to %d)`.
+mlir::ParseResult parseSegments(
+    mlir::OpAsmParser &parser,
+    llvm::SmallVectorImpl<mlir::OpAsmParser::UnresolvedOperand> &bounds,
+    mlir::DenseI32ArrayAttr &kinds);
+void printSegments(mlir::OpAsmPrinter &printer, mlir::Operation *,
+                   mlir::OperandRange bounds, mlir::DenseI32ArrayAttr kinds);
+
 /// The argument list of a kernel: `(in %q: type, out %o: type, ...)`, shared
 /// by tile.kernel and stage.kernel.
 mlir::ParseResult

@@ -261,6 +261,31 @@ LogicalResult RolesOp::verify() {
   return success();
 }
 
+LogicalResult FoldOp::verify() {
+  if (getBounds().size() != 2 * getSegmentKinds().size())
+    return emitOpError("expected two bounds for each of its ")
+           << getSegmentKinds().size() << " segments, got "
+           << getBounds().size();
+  if (getInits().getTypes() != getResults().getTypes())
+    return emitOpError("expected results of the types of its initial values");
+  return success();
+}
+
+LogicalResult FoldOp::verifyRegions() {
+  Block &block = getBody().front();
+  SmallVector<Type> expected{IntegerType::get(getContext(), 32)};
+  llvm::append_range(expected, getInits().getTypes());
+  if (block.getArgumentTypes() != TypeRange(expected))
+    return emitOpError("expected the body to take the tile number (i32) and "
+                       "the carried values");
+  auto yield =
+      dyn_cast_or_null<YieldOp>(block.empty() ? nullptr : &block.back());
+  if (!yield || yield.getValues().getTypes() != getInits().getTypes())
+    return emitOpError("expected the body to end with a stage.yield of the "
+                       "carried types");
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Channels
 //===----------------------------------------------------------------------===//
@@ -350,6 +375,15 @@ static LogicalResult verifySameTile(Operation *op, Type frag, SmemType smem) {
 
 LogicalResult ReadOp::verify() {
   return verifySameTile(*this, getType(), getSource().getType());
+}
+LogicalResult ViewOp::verify() {
+  SmemType from = getSource().getType(), to = getType();
+  if (from.getElementType() != to.getElementType() ||
+      from.getExtents() != to.getExtents() ||
+      from.getSwizzle() != to.getSwizzle())
+    return emitOpError("changes axis names only, got ")
+           << from << " and " << to;
+  return success();
 }
 LogicalResult WriteOp::verify() {
   return verifySameTile(*this, getValue().getType(), getTarget().getType());

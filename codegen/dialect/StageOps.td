@@ -54,6 +54,41 @@ def Stage_RolesOp : Stage_Op<"roles", [NoTerminator, NoRegionArguments, Recursiv
   let hasVerifier = 1;
 }
 
+def Stage_FoldOp : Stage_Op<"fold", [RecursiveMemoryEffects, SingleBlock, AttrSizedOperandSegments]> {
+  let summary = "a loop over segments of tile numbers, one body for all";
+  let description = [{
+    Walks the segments in order, each a half-open ascending range of tile
+    numbers, `full` or `partial`, and carries values. The body's first argument
+    is the tile number (i32). In a full segment a `tile.mask` is the identity.
+    `stage-expand-segments` makes one scf.for of each segment, last of all, so
+    that every rewriting of the body is done once.
+
+    `%r = stage.fold segments(full %a to %b, partial %b to %c) init(%x : f32) { ^bb0(%i: i32, %c: f32): ... stage.yield %y : f32 }`
+  }];
+  let arguments = (ins Variadic<I32>:$bounds, DenseI32ArrayAttr:$segment_kinds,
+                       Variadic<Stage_Frag>:$inits);
+  let results = (outs Variadic<Stage_Frag>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    custom<Segments>($bounds, $segment_kinds)
+    (`init` `(` $inits^ `:` type($inits) `)`)? attr-dict-with-keyword
+    $body (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    ::tilewright::tile::SegmentKind getSegmentKind(unsigned i) {
+      return static_cast<::tilewright::tile::SegmentKind>(getSegmentKinds()[i]);
+    }
+  }];
+}
+
+def Stage_YieldOp : Stage_Op<"yield", [Pure, Terminator, HasParent<"FoldOp">]> {
+  let summary = "ends the body of a stage.fold with the values it carries on";
+  let arguments = (ins Variadic<Stage_Frag>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
 def Stage_TileIdOp : Stage_Op<"tile_id", [Pure]> {
   let summary = "the tile number of this block along a grid axis";
   let description = "`%0 = stage.tile_id m`, an i32 in tiles: element position is this times the axis's `grid_tiles` entry.";
@@ -191,6 +226,14 @@ def Stage_BufferOp : Stage_Op<"buffer"> {
   let arguments = (ins StrAttr:$name);
   let results = (outs Stage_SmemType:$result);
   let assemblyFormat = "$name attr-dict `:` qualified(type($result))";
+}
+def Stage_ViewOp : Stage_Op<"view", [Pure]> {
+  let summary = "the same shared memory under other axis names";
+  let description = "Axes are matched by place. `%1 = stage.view %0 : !stage.smem<bf16, [m = 64, d = 64], 128> -> !stage.smem<bf16, [n = 64, d = 64], 128>`";
+  let arguments = (ins Stage_SmemType:$source);
+  let results = (outs Stage_SmemType:$result);
+  let assemblyFormat = "$source attr-dict `:` qualified(type($source)) `->` qualified(type($result))";
+  let hasVerifier = 1;
 }
 def Stage_ReadOp : Stage_Op<"read"> {
   let summary = "shared memory to registers";

@@ -7,52 +7,6 @@ using namespace mlir;
 using namespace tilewright;
 using namespace tilewright::tile;
 
-//===----------------------------------------------------------------------===//
-// Segments
-//===----------------------------------------------------------------------===//
-
-/// `segments(full %a to %b, partial %c to %d)`
-
-static ParseResult
-parseSegments(OpAsmParser &parser,
-              SmallVectorImpl<OpAsmParser::UnresolvedOperand> &bounds,
-              DenseI32ArrayAttr &kinds) {
-  SmallVector<int32_t> values;
-  auto parseOne = [&]() -> ParseResult {
-    SMLoc loc = parser.getCurrentLocation();
-    StringRef keyword;
-    if (parser.parseKeyword(&keyword))
-      return failure();
-    std::optional<SegmentKind> kind = symbolizeSegmentKind(keyword);
-    if (!kind)
-      return parser.emitError(loc, "expected 'full' or 'partial', got '")
-             << keyword << "'";
-    values.push_back(static_cast<int32_t>(*kind));
-    return failure(parser.parseOperand(bounds.emplace_back()) ||
-                   parser.parseKeyword("to") ||
-                   parser.parseOperand(bounds.emplace_back()));
-  };
-  if (succeeded(parser.parseOptionalKeyword("segments")) &&
-      parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, parseOne))
-    return failure();
-  kinds = parser.getBuilder().getDenseI32ArrayAttr(values);
-  return success();
-}
-
-static void printSegments(OpAsmPrinter &printer, Operation *,
-                          OperandRange bounds, DenseI32ArrayAttr kinds) {
-  if (kinds.empty())
-    return;
-  printer << "segments(";
-  for (int64_t i = 0; i < kinds.size(); ++i) {
-    if (i)
-      printer << ", ";
-    printer << stringifySegmentKind(static_cast<SegmentKind>(kinds[i])) << " "
-            << bounds[2 * i] << " to " << bounds[2 * i + 1];
-  }
-  printer << ")";
-}
-
 #define GET_OP_CLASSES
 #include "codegen/dialect/TileOps.cpp.inc"
 

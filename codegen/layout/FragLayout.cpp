@@ -202,14 +202,42 @@ FailureOr<FragAttr> tilewright::accumulatorLayout(MLIRContext *context,
   if (columns)
     reg.push_back({columns, cols / 8, 8});
   if (!rowAxes.empty()) {
-    int64_t used = std::min(warps, rows / 16);
-    while ((rows / 16) % used || warps % used)
-      --used;
-    if (failed(takeRows(rowAxes, rowExtents, done, used, warp)) ||
-        failed(takeRows(rowAxes, rowExtents, done, rows / 16 / used, reg)))
+    // Four warps make a warpgroup of 64 rows; a warpgroup then goes on with
+    // its own next 64 rows, so that the rows of a warpgroup are contiguous.
+    int64_t atoms = rows / 16;
+    int64_t inGroup = atoms % 4 == 0 ? 4 : atoms % 2 == 0 ? 2 : 1;
+    int64_t groups = inGroup == 4 ? warps / 4 : 1;
+    while ((atoms / inGroup) % groups || (warps / 4) % groups)
+      --groups;
+    if (failed(takeRows(rowAxes, rowExtents, done, inGroup, warp)))
       return failure();
-    warp.push_back({{}, warps / used, 0});
+    warp.push_back({{}, 4 / inGroup, 0});
+    if (failed(takeRows(rowAxes, rowExtents, done, atoms / inGroup / groups,
+                        reg)) ||
+        failed(takeRows(rowAxes, rowExtents, done, groups, warp)))
+      return failure();
+    warp.push_back({{}, warps / 4 / groups, 0});
   }
   return FragAttr::get(context, normalise(reg), normalise(lane),
                        normalise(warp));
+}
+
+FragAttr tilewright::repeatedLayout(MLIRContext *context,
+                                    ArrayRef<StringAttr> axes,
+                                    ArrayRef<int64_t> extents, int64_t warps) {
+  SmallVector<Digit> reg, lane;
+  int64_t lanes = 32;
+  // Lanes go to the last axes first, as powers of two; what is left of each
+  // axis goes to registers.
+  for (int64_t i = static_cast<int64_t>(axes.size()) - 1; i >= 0; --i) {
+    int64_t take = 1;
+    while (lanes % (2 * take) == 0 && extents[i] % (2 * take) == 0)
+      take *= 2;
+    lane.push_back({axes[i], take, 1});
+    lanes /= take;
+    reg.push_back({axes[i], extents[i] / take, take});
+  }
+  lane.push_back({{}, lanes, 0});
+  return FragAttr::get(context, normalise(reg), normalise(lane),
+                       normalise(Digit{{}, warps, 0}));
 }

@@ -47,11 +47,17 @@ bool covers(tile::TileType type);
 
 /// The layout in which warps of a role hold a tile by default, and which is
 /// also that of a wgmma accumulator: the last axis as columns, the others as
-/// rows in row-major order; 16 rows to a warp, then on to the next warp.
+/// rows in row-major order; 16 rows to a warp, 64 to a warpgroup, whose rows
+/// are contiguous.
 /// `columns` names the column axis; null: the tile has rows only.
 /// Failure if rows are not a multiple of 16 or columns of 8.
 mlir::FailureOr<stage::FragAttr> accumulatorLayout(
     mlir::MLIRContext *context, llvm::ArrayRef<mlir::StringAttr> axes,
     llvm::ArrayRef<int64_t> extents, mlir::StringAttr columns, int64_t warps);
+
+/// A layout for any extents: lanes along the last axes, all warps hold all.
+stage::FragAttr repeatedLayout(mlir::MLIRContext *context,
+                               llvm::ArrayRef<mlir::StringAttr> axes,
+                               llvm::ArrayRef<int64_t> extents, int64_t warps);
 
 } // namespace tilewright
