@@ -1,0 +1,12 @@
+# Fails unless FILE needs nothing but glibc: that is what lets it travel.
+execute_process(COMMAND ${READELF} -d ${FILE} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "Shared library: \\[[^]]*" needed "${dynamic}")
+list(TRANSFORM needed REPLACE ".*\\[" "")
+set(foreign ${needed})
+list(FILTER foreign EXCLUDE REGEX "^(libc|libm|libdl|libpthread|librt|ld-linux-x86-64)\\.so")
+if(ALLOW)
+  list(FILTER foreign EXCLUDE REGEX "${ALLOW}")
+endif()
+if(foreign)
+  message(FATAL_ERROR "${FILE} needs ${foreign}")
+endif()
