@@ -44,6 +44,9 @@ mlir::Type dropAxes(mlir::Type type, llvm::ArrayRef<mlir::StringAttr> axes);
 bool sameUpToLayout(mlir::Type a, mlir::Type b);
 /// As ArrayAttr::getAsRange<StringAttr>, in a vector.
 llvm::SmallVector<mlir::StringAttr> axisNames(mlir::ArrayAttr axes);
+/// The parallel or fold around `op` that binds `axis`; null if the axis is held
+/// whole there.
+mlir::Operation *findBinder(mlir::Operation *op, mlir::StringAttr axis);
 
 } // namespace tilewright::tile
 

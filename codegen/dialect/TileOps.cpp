@@ -14,8 +14,7 @@ using namespace tilewright::tile;
 // Scopes
 //===----------------------------------------------------------------------===//
 
-/// The loop that binds `axis` around `op`, or null: then it is held whole.
-static Operation *findBinder(Operation *op, StringAttr axis) {
+Operation *tile::findBinder(Operation *op, StringAttr axis) {
   for (Operation *at = op->getParentOp(); at; at = at->getParentOp()) {
     if (auto parallel = dyn_cast<ParallelOp>(at))
       if (llvm::is_contained(parallel.getAxes().getValue(), axis))

@@ -1,0 +1,413 @@
+//===- Bind.cpp - tile-bind: symbolic tile IR to bound tile IR ------------===//
+//
+// Before: tile types list axes. After: each axis has the extent that the
+// schedule gives its loop, or, where no loop binds it, the whole extent that
+// the caller gives.
+//
+// A kernel means the same at any tile extent only if it never asks where a tile
+// begins. So an access at the current position of an axis, or a scalar index,
+// is refused where that axis has a tile of more than one element.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/passes/Bind.h"
+#include "codegen/passes/Passes.h"
+
+namespace tilewright {
+#define GEN_PASS_DEF_TILEBIND
+#include "codegen/passes/Passes.h.inc"
+} // namespace tilewright
+
+using namespace mlir;
+using namespace tilewright;
+using namespace tilewright::tile;
+
+//===----------------------------------------------------------------------===//
+// Axes of a kernel
+//===----------------------------------------------------------------------===//
+
+/// The op in whose scope `value` lives: names bound around that op are bound
+/// in the value's type. Carried values live outside their fold.
+static Operation *scopeOf(Value value) {
+  if (Operation *definition = value.getDefiningOp())
+    return definition;
+  return cast<BlockArgument>(value).getOwner()->getParentOp();
+}
+
+static void forEachValue(KernelOp kernel, function_ref<void(Value)> visit) {
+  kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (BlockArgument argument : block.getArguments())
+          visit(argument);
+    for (Value result : op->getResults())
+      visit(result);
+  });
+}
+
+/// The axes of a tensor access: `at`, the axis of each dimension, and the
+/// type of the tile.
+static bool getAccess(Operation *op, ArrayAttr &at, tile::TensorType &tensor,
+                      Type &value) {
+  if (auto load = dyn_cast<LoadOp>(op)) {
+    at = load.getAt(), tensor = load.getTensor().getType();
+    value = load.getType();
+    return true;
+  }
+  if (auto store = dyn_cast<StoreOp>(op)) {
+    at = store.getAt(), tensor = store.getTensor().getType();
+    value = store.getValue().getType();
+    return true;
+  }
+  if (auto accumulate = dyn_cast<AccumulateOp>(op)) {
+    at = accumulate.getAt(), tensor = accumulate.getTensor().getType();
+    value = accumulate.getValue().getType();
+    return true;
+  }
+  return false;
+}
+
+llvm::EquivalenceClasses<StringAttr> tilewright::relatedAxes(KernelOp kernel) {
+  llvm::EquivalenceClasses<StringAttr> classes;
+  forEachValue(kernel, [&](Value value) {
+    for (StringAttr axis : axesOf(value.getType()))
+      classes.insert(axis);
+  });
+  kernel.walk([&](Operation *op) {
+    ArrayAttr at;
+    tile::TensorType tensor;
+    Type value;
+    if (getAccess(op, at, tensor, value)) {
+      for (auto [axis, own] :
+           llvm::zip(at.getAsRange<StringAttr>(), tensor.getAxes()))
+        classes.unionSets(axis, own);
+    } else if (auto rename = dyn_cast<RenameOp>(op)) {
+      for (auto [from, to] : llvm::zip(axesOf(rename.getOperand().getType()),
+                                       axesOf(rename.getType())))
+        classes.unionSets(from, to);
+    } else if (auto parallel = dyn_cast<ParallelOp>(op)) {
+      for (StringAttr axis : parallel.getAxes().getAsRange<StringAttr>())
+        classes.insert(axis);
+    } else if (auto fold = dyn_cast<FoldOp>(op)) {
+      for (StringAttr axis : fold.getAxes().getAsRange<StringAttr>())
+        classes.insert(axis);
+    } else if (auto index = dyn_cast<IndexOp>(op)) {
+      classes.insert(index.getAxisAttr());
+    } else if (auto extent = dyn_cast<ExtentOp>(op)) {
+      classes.insert(extent.getAxisAttr());
+    }
+  });
+  return classes;
+}
+
+SmallVector<StringAttr> tilewright::wholeAxes(KernelOp kernel) {
+  llvm::SetVector<StringAttr> whole;
+  forEachValue(kernel, [&](Value value) {
+    if (!isa<TileType>(value.getType()))
+      return;
+    for (StringAttr axis : axesOf(value.getType()))
+      if (!findBinder(scopeOf(value), axis))
+        whole.insert(axis);
+  });
+  return whole.takeVector();
+}
+
+/// The axes that the loops of the kernel bind, in order of appearance.
+static llvm::SetVector<StringAttr> loopAxes(KernelOp kernel) {
+  llvm::SetVector<StringAttr> axes;
+  kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (auto parallel = dyn_cast<ParallelOp>(op))
+      axes.insert_range(parallel.getAxes().getAsRange<StringAttr>());
+    else if (auto fold = dyn_cast<FoldOp>(op))
+      axes.insert_range(fold.getAxes().getAsRange<StringAttr>());
+  });
+  return axes;
+}
+
+/// Whether `op` asks where the current tile of `axis` is, and so means the
+/// same only for tiles of one element.
+static bool standsAt(Operation *op, StringAttr axis) {
+  if (auto index = dyn_cast<IndexOp>(op))
+    return index.getAxisAttr() == axis && !isa<TileType>(index.getType());
+  ArrayAttr at;
+  tile::TensorType tensor;
+  Type value;
+  return getAccess(op, at, tensor, value) &&
+         llvm::is_contained(at.getValue(), axis) && !hasAxis(value, axis);
+}
+
+ScheduleAttr tilewright::defaultSchedule(KernelOp kernel) {
+  llvm::SetVector<StringAttr> tiled;
+  forEachValue(kernel, [&](Value value) {
+    if (isa<TileType>(value.getType()))
+      for (StringAttr axis : axesOf(value.getType()))
+        if (findBinder(scopeOf(value), axis))
+          tiled.insert(axis);
+  });
+  kernel.walk([&](Operation *op) {
+    tiled.remove_if([&](StringAttr axis) { return standsAt(op, axis); });
+    // A tile under another name is right only if it is all of its axis.
+    if (auto rename = dyn_cast<RenameOp>(op))
+      for (auto [from, to] : llvm::zip(axesOf(rename.getOperand().getType()),
+                                       axesOf(rename.getType())))
+        if (from != to) {
+          tiled.remove(from);
+          tiled.remove(to);
+        }
+  });
+  Builder builder(kernel.getContext());
+  NamedAttrList extents;
+  SmallVector<StringAttr> parallelAxes =
+      axisNames(kernel.getParallel().getAxes());
+  int64_t extent = 128;
+  for (StringAttr axis : llvm::reverse(parallelAxes))
+    if (tiled.contains(axis) && extent >= 64) {
+      extents.set(axis, builder.getI64IntegerAttr(extent));
+      extent /= 2;
+    }
+  for (StringAttr axis : loopAxes(kernel))
+    if (tiled.contains(axis) && !llvm::is_contained(parallelAxes, axis))
+      extents.set(axis, builder.getI64IntegerAttr(64));
+  return ScheduleAttr::get(kernel.getContext(),
+                           extents.getDictionary(kernel.getContext()),
+                           /*consumers=*/1, /*stages=*/{}, /*persistent=*/0);
+}
+
+//===----------------------------------------------------------------------===//
+// Binding
+//===----------------------------------------------------------------------===//
+
+namespace {
+class Binder {
+public:
+  Binder(KernelOp kernel, const llvm::StringMap<int64_t> &tileExtents,
+         const llvm::StringMap<int64_t> &wholeExtents)
+      : kernel(kernel), tileExtents(tileExtents), wholeExtents(wholeExtents) {}
+
+  LogicalResult bind();
+
+private:
+  LogicalResult checkTileExtents();
+  LogicalResult resolveWholeExtents();
+  LogicalResult checkScopes();
+  int64_t tileExtentOf(StringAttr axis) const {
+    auto found = tileExtents.find(axis.getValue());
+    return found == tileExtents.end() ? 1 : found->second;
+  }
+  int64_t extentIn(Operation *scope, StringAttr axis) const {
+    return findBinder(scope, axis) ? tileExtentOf(axis) : whole.at(axis);
+  }
+  ArrayRef<int64_t> extentsOf(ArrayAttr axes, SmallVectorImpl<int64_t> &out) {
+    for (StringAttr axis : axes.getAsRange<StringAttr>())
+      out.push_back(tileExtentOf(axis));
+    return out;
+  }
+
+  KernelOp kernel;
+  const llvm::StringMap<int64_t> &tileExtents;
+  const llvm::StringMap<int64_t> &wholeExtents;
+  llvm::DenseMap<StringAttr, int64_t> whole;
+};
+} // namespace
+
+static std::string listOf(ArrayRef<StringAttr> axes) {
+  return llvm::join(llvm::map_range(axes, [](StringAttr a) { return a.str(); }),
+                    ", ");
+}
+
+/// In the order of the names, so that what is reported first is fixed.
+static SmallVector<std::pair<StringRef, int64_t>>
+sorted(const llvm::StringMap<int64_t> &extents) {
+  SmallVector<std::pair<StringRef, int64_t>> entries;
+  for (const auto &entry : extents)
+    entries.emplace_back(entry.getKey(), entry.getValue());
+  llvm::sort(entries);
+  return entries;
+}
+
+LogicalResult Binder::checkTileExtents() {
+  llvm::SetVector<StringAttr> bound = loopAxes(kernel);
+  for (auto [name, extent] : sorted(tileExtents)) {
+    auto axis = StringAttr::get(kernel.getContext(), name);
+    if (!bound.contains(axis))
+      return kernel.emitError()
+             << "the schedule of '" << kernel.getSymName()
+             << "' gives a tile extent for axis '" << name
+             << "', which no parallel or fold binds; they bind "
+             << listOf(bound.getArrayRef());
+    if (extent < 1)
+      return kernel.emitError()
+             << "the schedule of '" << kernel.getSymName() << "' gives axis '"
+             << name << "' a tile extent of " << extent
+             << "; expected at least 1";
+  }
+  return success();
+}
+
+LogicalResult Binder::resolveWholeExtents() {
+  llvm::EquivalenceClasses<StringAttr> classes = relatedAxes(kernel);
+  llvm::DenseMap<StringAttr, StringAttr> source; // leader -> named axis
+  for (auto [name, extent] : sorted(wholeExtents)) {
+    auto axis = StringAttr::get(kernel.getContext(), name);
+    auto leader = classes.findLeader(axis);
+    if (leader == classes.member_end())
+      continue; // another kernel's axis
+    if (extent < 1)
+      return kernel.emitError()
+             << "axis '" << name << "' is given an extent of " << extent
+             << "; expected at least 1";
+    auto [at, isNew] = source.try_emplace(*leader, axis);
+    if (!isNew && wholeExtents.at(at->second.getValue()) != extent)
+      return kernel.emitError()
+             << "axes '" << at->second.getValue() << "' and '" << name
+             << "' have one extent by their use, but are given "
+             << wholeExtents.at(at->second.getValue()) << " and " << extent;
+  }
+  for (StringAttr axis : wholeAxes(kernel)) {
+    auto found = source.find(*classes.findLeader(axis));
+    if (found == source.end())
+      return kernel.emitError()
+             << "axis '" << axis.getValue() << "' of kernel '"
+             << kernel.getSymName()
+             << "' is held whole, as no loop binds it everywhere; give its "
+                "extent, as in extents=\""
+             << axis.getValue() << "=128\"";
+    whole[axis] = wholeExtents.at(found->second.getValue());
+  }
+  return success();
+}
+
+/// What a tile extent of more than one, or one that differs from the whole,
+/// makes meaningless.
+LogicalResult Binder::checkScopes() {
+  WalkResult walked = kernel.walk([&](Operation *op) -> WalkResult {
+    ArrayAttr at;
+    tile::TensorType tensor;
+    Type value;
+    if (getAccess(op, at, tensor, value)) {
+      for (StringAttr axis : at.getAsRange<StringAttr>())
+        if (standsAt(op, axis) && tileExtentOf(axis) > 1)
+          return op->emitOpError("is at the current position of axis '")
+                 << axis.getValue() << "', but the schedule gives it a tile of "
+                 << tileExtentOf(axis) << " elements; add '" << axis.getValue()
+                 << "' to the axes of the tile, or give it a tile extent of 1";
+    } else if (auto index = dyn_cast<IndexOp>(op)) {
+      if (standsAt(op, index.getAxisAttr()) &&
+          tileExtentOf(index.getAxisAttr()) > 1)
+        return op->emitOpError("is the scalar position of axis '")
+               << index.getAxis() << "', but the schedule gives it a tile of "
+               << tileExtentOf(index.getAxisAttr())
+               << " elements; use an index of type !tile.tile<i32, ["
+               << index.getAxis() << "]>, or give the axis a tile extent of 1";
+    } else if (auto rename = dyn_cast<RenameOp>(op)) {
+      for (auto [from, to] : llvm::zip(axesOf(rename.getOperand().getType()),
+                                       axesOf(rename.getType())))
+        if (from != to && extentIn(op, from) != extentIn(op, to))
+          return op->emitOpError("renames axis '")
+                 << from.getValue() << "' to '" << to.getValue()
+                 << "', but here they have " << extentIn(op, from) << " and "
+                 << extentIn(op, to)
+                 << " elements; load the tile under the new name instead";
+    }
+    for (Value operand : op->getOperands()) {
+      if (!isa<TileType>(operand.getType()))
+        continue;
+      // A yield's values leave for the scope around the fold.
+      Operation *user = isa<YieldOp>(op) ? op->getParentOp() : op;
+      if (isa<YieldOp>(op) &&
+          op->getParentRegion() == &cast<FoldOp>(user).getMask())
+        user = op;
+      for (StringAttr axis : axesOf(operand.getType()))
+        if (findBinder(scopeOf(operand), axis) != findBinder(user, axis)) {
+          InFlightDiagnostic diag =
+              op->emitOpError("uses a value over axis '")
+              << axis.getValue()
+              << "' across the loop that binds it; reduce the axis inside the "
+                 "loop, or name the axis differently outside";
+          diag.attachNote(operand.getLoc()) << "the value is made here";
+          return diag;
+        }
+    }
+    return WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
+LogicalResult Binder::bind() {
+  if (llvm::none_of(kernel.getParallel().getExtents(), ShapedType::isDynamic))
+    return kernel.emitError()
+           << "kernel '" << kernel.getSymName() << "' is bound already";
+  if (failed(checkTileExtents()) || failed(resolveWholeExtents()) ||
+      failed(checkScopes()))
+    return failure();
+
+  forEachValue(kernel, [&](Value value) {
+    auto type = dyn_cast<TileType>(value.getType());
+    if (!type)
+      return;
+    SmallVector<int64_t> extents;
+    for (StringAttr axis : type.getAxes())
+      extents.push_back(extentIn(scopeOf(value), axis));
+    value.setType(
+        TileType::get(type.getElementType(), type.getAxes(), extents));
+  });
+  kernel.walk([&](Operation *op) {
+    SmallVector<int64_t> extents;
+    if (auto parallel = dyn_cast<ParallelOp>(op))
+      parallel.setExtents(extentsOf(parallel.getAxes(), extents));
+    else if (auto fold = dyn_cast<FoldOp>(op))
+      fold.setExtents(extentsOf(fold.getAxes(), extents));
+  });
+  return success();
+}
+
+LogicalResult
+tilewright::bindKernel(KernelOp kernel,
+                       const llvm::StringMap<int64_t> &tileExtents,
+                       const llvm::StringMap<int64_t> &wholeExtents) {
+  return Binder(kernel, tileExtents, wholeExtents).bind();
+}
+
+LogicalResult
+tilewright::bindKernel(KernelOp kernel,
+                       const llvm::StringMap<int64_t> &wholeExtents) {
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  if (!schedule)
+    schedule = defaultSchedule(kernel);
+  llvm::StringMap<int64_t> tileExtents;
+  for (NamedAttribute entry : schedule.getTile()) {
+    auto extent = dyn_cast<IntegerAttr>(entry.getValue());
+    if (!extent)
+      return kernel.emitError()
+             << "the schedule of '" << kernel.getSymName() << "' gives axis '"
+             << entry.getName().getValue() << "' " << entry.getValue()
+             << "; expected an integer";
+    tileExtents[entry.getName()] = extent.getInt();
+  }
+  return bindKernel(kernel, tileExtents, wholeExtents);
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct TileBind : tilewright::impl::TileBindBase<TileBind> {
+  using TileBindBase::TileBindBase;
+
+  void runOnOperation() override {
+    llvm::StringMap<int64_t> wholeExtents;
+    for (StringRef entry : extents) {
+      auto [axis, number] = entry.split('=');
+      int64_t extent;
+      if (axis.empty() || number.getAsInteger(10, extent)) {
+        getOperation().emitError()
+            << "tile-bind: expected extents like d=128, got '" << entry << "'";
+        return signalPassFailure();
+      }
+      wholeExtents[axis] = extent;
+    }
+    if (failed(bindKernel(getOperation(), wholeExtents)))
+      signalPassFailure();
+  }
+};
+} // namespace
