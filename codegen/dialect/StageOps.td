@@ -29,6 +29,10 @@ def Stage_KernelOp : Stage_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock,
     `warps` is the number of warps that compute (a multiple of 4). Before
     `stage-specialize-warps` the body is one program of those warps; after it,
     channels, buffers and one `stage.roles`.
+
+    ```mlir
+    stage.kernel @copy(in %x: !x, out %y: !x) grid [m = 128] warps 4 { ... }
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$arg_names,
                        DenseI32ArrayAttr:$arg_kinds, StrArrayAttr:$grid_axes,
@@ -85,6 +89,9 @@ def Stage_FoldOp : Stage_Op<"fold", [RecursiveMemoryEffects, SingleBlock, AttrSi
 
 def Stage_YieldOp : Stage_Op<"yield", [Pure, Terminator, HasParent<"FoldOp">]> {
   let summary = "ends the body of a stage.fold with the values it carries on";
+  let description = [{
+    `stage.yield %m, %l, %acc : !rows, !rows, !out`
+  }];
   let arguments = (ins Variadic<Stage_Frag>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
@@ -185,6 +192,12 @@ def Stage_TmaStoreOp : Stage_Op<"tma_store"> {
 }
 def Stage_TmaStoreWaitOp : Stage_Op<"tma_store_wait"> {
   let summary = "waits until this warpgroup's stores have read their buffers";
+  let description = [{
+    After it the buffers may be written again. That the data is in global memory
+    is known only when the kernel ends.
+
+    `stage.tma_store_wait`
+  }];
   let assemblyFormat = "attr-dict";
 }
 
@@ -193,6 +206,8 @@ def Stage_GlobalLoadOp : Stage_Op<"global_load"> {
   let description = [{
     Coordinates and `at` as in `stage.tma_load`; each thread loads the elements
     that the result's layout gives it, 0 beyond the extent.
+
+    `%t = stage.global_load %T[%b, %n0] at [b, n] : !tensor -> !tile.tile<f32, [n = 64], #cols>`
   }];
   let arguments = (ins Tile_TensorType:$tensor, Variadic<I32>:$coords, StrArrayAttr:$at);
   let results = (outs Stage_Frag:$result);
@@ -211,9 +226,20 @@ class Stage_GlobalWriteOp<string m> : Stage_Op<m> {
 }
 def Stage_GlobalStoreOp : Stage_GlobalWriteOp<"global_store"> {
   let summary = "stores registers to global memory; one thread per element, none beyond the extent";
+  let description = [{
+    Coordinates and `at` as in `stage.tma_load`. Of threads that hold the same
+    element (a row statistic is repeated in lanes), one stores.
+
+    `stage.global_store %lse -> %LSE[%b, %m0] at [b, m] : !rows, !lse`
+  }];
 }
 def Stage_GlobalAddOp : Stage_GlobalWriteOp<"global_add"> {
   let summary = "adds registers to global memory, atomically; one thread per element";
+  let description = [{
+    Coordinates and `at` as in `stage.tma_load`; nothing beyond the extent.
+
+    `stage.global_add %dq -> %DQ[%b, %m0, %c0] at [b, m, d] : !dq, !DQ`
+  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -245,13 +271,23 @@ def Stage_ReadOp : Stage_Op<"read"> {
 }
 def Stage_WriteOp : Stage_Op<"write"> {
   let summary = "registers to shared memory; repeated elements are written once or with one value";
+  let description = [{
+    The element at a coordinate goes where the buffer's swizzle puts it, in the
+    buffer's element type, which is that of the value.
+
+    `stage.write %o -> %buffer : !o, !os`
+  }];
   let arguments = (ins Stage_Frag:$value, Stage_SmemType:$target);
   let assemblyFormat = "$value `->` $target attr-dict `:` qualified(type($value)) `,` qualified(type($target))";
   let hasVerifier = 1;
 }
 def Stage_ConvertLayoutOp : Stage_Op<"convert_layout", [Pure]> {
   let summary = "the same tile, distributed otherwise";
-  let description = "Through shared memory, unless it is a renaming of registers; `stage-expand-conversions` writes it out.";
+  let description = [{
+    Through shared memory, unless it is a renaming of registers; `stage-expand-conversions` writes it out.
+
+    `%b = stage.convert_layout %a : !tile.tile<f32, [m = 128], #rows> -> !tile.tile<f32, [m = 128], #cols>`
+  }];
   let arguments = (ins Stage_Frag:$operand);
   let results = (outs Stage_Frag:$result);
   let assemblyFormat = "$operand attr-dict `:` qualified(type($operand)) `->` qualified(type($result))";
@@ -263,10 +299,21 @@ def Stage_ConvertLayoutOp : Stage_Op<"convert_layout", [Pure]> {
 
 def Stage_FenceAsyncOp : Stage_Op<"fence_async"> {
   let summary = "orders this thread's ordinary shared-memory accesses before later asynchronous ones (copy engine, wgmma)";
+  let description = [{
+    Each thread that wrote executes it, before the barrier behind which one of
+    them starts the asynchronous access.
+
+    `stage.fence_async`
+  }];
   let assemblyFormat = "attr-dict";
 }
 def Stage_BarrierOp : Stage_Op<"barrier"> {
   let summary = "all threads of the role (or, `warpgroup`, of each warpgroup by itself) meet";
+  let description = [{
+    Ordinary shared-memory accesses before it are seen after it by whoever met.
+
+    `stage.barrier` (all warps of the role), `stage.barrier warpgroup` (four).
+  }];
   let arguments = (ins UnitAttr:$warpgroup);
   let assemblyFormat = "(`warpgroup` $warpgroup^)? attr-dict";
 }
@@ -296,11 +343,20 @@ def Stage_MmaOp : Stage_Op<"mma"> {
 }
 def Stage_MmaFenceOp : Stage_Op<"mma_fence"> {
   let summary = "orders register and shared-memory accesses before the products that follow";
-  let description = "Before the first product and whenever registers that a product reads were written.";
+  let description = [{
+    Before the first product and whenever registers that a product reads were written.
+
+    `stage.mma_fence`
+  }];
   let assemblyFormat = "attr-dict";
 }
 def Stage_MmaCommitOp : Stage_Op<"mma_commit"> {
   let summary = "closes a group of products";
+  let description = [{
+    The products since the last one form a group, which `stage.mma_wait` counts.
+
+    `stage.mma_commit`
+  }];
   let assemblyFormat = "attr-dict";
 }
 def Stage_MmaWaitOp : Stage_Op<"mma_wait"> {
@@ -318,6 +374,8 @@ def Stage_SimtDotOp : Stage_Op<"simt_dot"> {
     As `stage.mma` but synchronous, for any element type and layout: each thread
     computes the elements that the result's layout gives it, reading both
     operands from shared memory, in f32 (f32-accurate).
+
+    `%s = stage.simt_dot %a, %b acc %c : !s contract [d] : !as, !bs -> !s`
   }];
   let arguments = (ins Stage_SmemType:$a, Stage_SmemType:$b, Optional<Stage_Frag>:$acc,
                        StrArrayAttr:$axes);

@@ -184,6 +184,12 @@ def Tile_FoldOp : Tile_Op<"fold", [AttrSizedOperandSegments, RecursiveMemoryEffe
 
 def Tile_YieldOp : Tile_Op<"yield", [Pure, Terminator, ParentOneOf<["FoldOp"]>]> {
   let summary = "ends a region of a fold with its values";
+  let description = [{
+    In the body, the values carried to the next tile of the fold; in the merge
+    region, the merged ones; in the mask region, the condition.
+
+    `tile.yield %m, %l : !tile.tile<f32, [m]>, !tile.tile<f32, [m]>`
+  }];
   let arguments = (ins Variadic<Tile_Value>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
   let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
