@@ -10,8 +10,7 @@
 //
 // Extents are checked to fit i32. A launch with an extent of 0 on a grid axis
 // is skipped; an extent of 0 elsewhere launches, with the tensor maps of the
-// empty arguments replaced by maps of one element row that must not be stored
-// to.
+// empty arguments replaced by maps of one row of zeros.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -1,0 +1,160 @@
+//===- Assembler.cpp - PTX to cubin -----------------------------*- C++ -*-===//
+#include "runtime/Assembler.h"
+#include "runtime/AssemblerLog.h"
+#include "runtime/Environment.h"
+#include "runtime/JitLog.h"
+
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+
+using namespace llvm;
+
+namespace tilewright {
+
+using namespace cuda;
+
+Error JitLog::makeError(const DriverApi &api, CUresult result, StringRef call,
+                        StringRef kernel) const {
+  Error error = api.makeError(result, call);
+  std::string text = "kernel '" + kernel.str() + "': ";
+  handleAllErrors(std::move(error),
+                  [&](const ErrorInfoBase &e) { text += e.message(); });
+  if (result == errorUnsupportedPtxVersion)
+    text += "; the driver (CUDA " + versionText(api.version) +
+            ") is older than the PTX: update the NVIDIA driver";
+  for (StringRef log : {errors(), info()})
+    if (!log.empty())
+      text += "\n" + log.str();
+  return make_error<DriverError>(result, text);
+}
+
+std::optional<std::string> findPtxas() {
+  if (std::string chosen = env::ptxas(); !chosen.empty())
+    return chosen;
+  SmallVector<std::string, 2> folders;
+  if (const char *home = std::getenv("CUDA_HOME"))
+    folders.push_back(std::string(home) + "/bin");
+  folders.push_back("/usr/local/cuda/bin");
+  for (const std::string &folder : folders)
+    if (std::string path = folder + "/ptxas"; sys::fs::can_execute(path))
+      return path;
+  if (ErrorOr<std::string> found = sys::findProgramByName("ptxas"))
+    return *found;
+  return std::nullopt;
+}
+
+Expected<Assembly> assembleWithPtxas(StringRef ptxas, StringRef name,
+                                     StringRef ptx, StringRef target) {
+  auto failed = [&](const Twine &what) {
+    return createStringError("kernel '" + name + "': ptxas ('" + ptxas +
+                             "'): " + what);
+  };
+  SmallString<128> ptxPath, cubinPath, logPath;
+  int ptxFile = -1;
+  std::error_code code =
+      sys::fs::createTemporaryFile("tilewright", "ptx", ptxFile, ptxPath);
+  if (!code)
+    code = sys::fs::createTemporaryFile("tilewright", "cubin", cubinPath);
+  if (!code)
+    code = sys::fs::createTemporaryFile("tilewright", "log", logPath);
+  FileRemover removePtx(ptxPath), removeCubin(cubinPath), removeLog(logPath);
+  if (code)
+    return failed("cannot make a temporary file: " + code.message());
+  {
+    raw_fd_ostream os(ptxFile, /*shouldClose=*/true);
+    os << ptx;
+    os.close();
+    if (os.has_error()) {
+      code = os.error();
+      os.clear_error();
+      return failed("cannot write '" + ptxPath + "': " + code.message());
+    }
+  }
+  std::string arch = "-arch=" + target.str();
+  StringRef arguments[] = {ptxas, arch, "-v", ptxPath, "-o", cubinPath};
+  std::optional<StringRef> redirects[] = {StringRef(), StringRef(logPath),
+                                          StringRef(logPath)};
+  std::string failure;
+  int status =
+      sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects,
+                          /*SecondsToWait=*/0, /*MemoryLimit=*/0, &failure);
+  Assembly assembly;
+  if (auto log = MemoryBuffer::getFile(logPath))
+    assembly.log = (*log)->getBuffer().str();
+  if (status != 0)
+    return failed("refused the PTX: " + Twine(failure) + "\n" + assembly.log);
+  auto cubin = MemoryBuffer::getFile(cubinPath);
+  if (!cubin)
+    return failed("cannot read '" + cubinPath +
+                  "': " + cubin.getError().message());
+  assembly.cubin = (*cubin)->getBuffer().str();
+  if (Error error = checkAssemblerLog(name, assembly.log, env::allowSpills()))
+    return std::move(error);
+  return assembly;
+}
+
+/// 90 for "sm_90", 90 + jitAcceleratedTarget for "sm_90a".
+static Expected<unsigned> jitTarget(StringRef target) {
+  StringRef digits = target;
+  unsigned number = 0;
+  if (!digits.consume_front("sm_") || digits.consumeInteger(10, number) ||
+      (!digits.empty() && digits != "a"))
+    return createStringError("no GPU target '" + target +
+                             "': expected a name such as sm_80 or sm_90a");
+  return digits.empty() ? number : number + jitAcceleratedTarget;
+}
+
+Expected<Assembly> assembleWithDriver(Device &device, StringRef name,
+                                      StringRef ptx, StringRef target) {
+  Expected<unsigned> number = jitTarget(target);
+  if (!number)
+    return number.takeError();
+  if (Error error = device.activate())
+    return std::move(error);
+  const DriverApi &api = device.driver();
+  JitLog log(*number);
+  CUlinkState link = nullptr;
+  CUresult result =
+      api.linkCreate(log.count(), log.options(), log.values(), &link);
+  if (result != success)
+    return log.makeError(api, result, "cuLinkCreate", name);
+  scope_exit destroy([&] { api.linkDestroy(link); });
+
+  std::string text = ptx.str(); // must end in a null, which counts
+  result = api.linkAddData(link, JitInput::ptx, text.data(), text.size() + 1,
+                           name.str().c_str(), 0, nullptr, nullptr);
+  if (result != success)
+    return log.makeError(api, result, "cuLinkAddData", name);
+  void *image = nullptr;
+  size_t bytes = 0;
+  result = api.linkComplete(link, &image, &bytes);
+  if (result != success)
+    return log.makeError(api, result, "cuLinkComplete", name);
+  Assembly assembly;
+  assembly.cubin.assign(static_cast<const char *>(image), bytes);
+  assembly.log = log.info().str();
+  if (Error error = checkAssemblerLog(name, assembly.log, env::allowSpills()))
+    return std::move(error);
+  return assembly;
+}
+
+Expected<Assembly> assemble(Device &device, StringRef name, StringRef ptx,
+                            StringRef target) {
+  if (!env::usePtxas())
+    return assembleWithDriver(device, name, ptx, target);
+  std::optional<std::string> ptxas = findPtxas();
+  if (!ptxas)
+    return createStringError(
+        "kernel '" + name +
+        "': TILEWRIGHT_USE_PTXAS is set, but there is no ptxas: expected it "
+        "under CUDA_HOME, /usr/local/cuda or PATH; name it by "
+        "TILEWRIGHT_PTXAS, or unset TILEWRIGHT_USE_PTXAS");
+  return assembleWithPtxas(*ptxas, name, ptx, target);
+}
+
+} // namespace tilewright

@@ -1,0 +1,226 @@
+//===- Kernel.cpp - A kernel loaded on a GPU --------------------*- C++ -*-===//
+#include "runtime/Kernel.h"
+#include "runtime/Assembler.h"
+#include "runtime/AssemblerLog.h"
+#include "runtime/Environment.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace llvm;
+
+namespace tilewright {
+
+using namespace cuda;
+
+/// Blocks of a cluster that every device takes without being asked.
+static constexpr int portableClusterBlocks = 8;
+
+Expected<KernelImage> assembleKernel(Device &device, CompiledKernel kernel) {
+  Expected<Assembly> assembly =
+      assemble(device, kernel.plan.entry, kernel.ptx, kernel.plan.target);
+  if (assembly)
+    return KernelImage{std::move(kernel), std::move(assembly->cubin),
+                       std::move(assembly->log)};
+  // The linker may refuse what the loader takes; if the loader refuses too, it
+  // says why. What is wrong with the kernel itself is not retried.
+  Error error = handleErrors(assembly.takeError(), [](const DriverError &) {});
+  if (error)
+    return std::move(error);
+  Expected<Module> module = Module::load(device, kernel.plan.entry, kernel.ptx);
+  if (!module)
+    return module.takeError();
+  return KernelImage{std::move(kernel), "", module->log().str()};
+}
+
+Expected<std::unique_ptr<Kernel>> Kernel::load(Device &device,
+                                               const KernelImage &image) {
+  const LaunchPlan &plan = image.kernel.plan;
+  Expected<LaunchBinder> binder = LaunchBinder::create(plan);
+  if (!binder)
+    return binder.takeError();
+  Expected<Module> module = Module::load(
+      device, plan.entry, image.cubin.empty() ? image.kernel.ptx : image.cubin);
+  if (!module)
+    return module.takeError();
+  std::unique_ptr<Kernel> kernel(
+      new Kernel(device, std::move(*module), std::move(*binder)));
+  if (Error error = kernel->prepare(image.assemblerLog))
+    return std::move(error);
+  return kernel;
+}
+
+Error Kernel::prepare(StringRef assemblerLog) {
+  const DriverApi &api = theDevice.driver();
+  const LaunchPlan &plan = binder.plan();
+  auto failed = [&](const Twine &what) {
+    return createStringError("kernel '" + plan.entry + "': " + what);
+  };
+  Expected<CUfunction> found = module.function(plan.entry);
+  if (!found)
+    return found.takeError();
+  function = *found;
+
+  Error failure = Error::success();
+  auto attribute = [&](FunctionAttribute which) {
+    int value = 0;
+    if (!failure)
+      failure = api.check(api.funcGetAttribute(&value, which, function),
+                          "cuFuncGetAttribute(" + Twine(int(which)) + ")");
+    return value;
+  };
+  registerCount = attribute(FunctionAttribute::registers);
+  localMemory = attribute(FunctionAttribute::localBytes);
+  int maxThreads = attribute(FunctionAttribute::maxThreadsPerBlock);
+  int64_t staticShared = attribute(FunctionAttribute::staticSharedBytes);
+  if (failure)
+    return failure;
+
+  log = (assemblerLog.empty() ? module.log() : assemblerLog).str();
+  if (Error error = checkAssemblerLog(plan.entry, log, env::allowSpills()))
+    return error;
+  if (localMemory > 0 && !env::allowSpills())
+    return failed("its threads use local memory (registers spilled, or an "
+                  "array indexed at run time): expected 0 bytes, got " +
+                  Twine(localMemory) +
+                  " a thread; use smaller tiles or more warps, or set "
+                  "TILEWRIGHT_ALLOW_SPILLS=1 to run it anyway");
+  if (plan.threads < 1 || plan.threads > maxThreads)
+    return failed("threads in a block: expected 1 to " + Twine(maxThreads) +
+                  " with its " + Twine(registerCount) + " registers, got " +
+                  Twine(plan.threads) + "; use fewer warps");
+  int64_t sharedLimit = theDevice.properties().sharedBytesPerBlock;
+  if (plan.smemBytes + staticShared > sharedLimit)
+    return failed("shared memory: expected at most " + Twine(sharedLimit) +
+                  " bytes a block on " + theDevice.properties().name +
+                  ", got " + Twine(plan.smemBytes + staticShared) +
+                  "; use smaller tiles or fewer stages");
+  if (plan.smemBytes > 0)
+    if (Error error =
+            api.check(api.funcSetAttribute(
+                          function, FunctionAttribute::maxDynamicSharedBytes,
+                          int(plan.smemBytes)),
+                      "cuFuncSetAttribute(dynamic shared memory)"))
+      return error;
+  if (plan.cluster > portableClusterBlocks)
+    if (Error error = api.check(
+            api.funcSetAttribute(
+                function, FunctionAttribute::nonPortableClusterSizeAllowed, 1),
+            "cuFuncSetAttribute(cluster size)"))
+      return error;
+
+  config.gridDimY = config.gridDimZ = 1;
+  config.blockDimX = plan.threads;
+  config.blockDimY = config.blockDimZ = 1;
+  config.sharedMemBytes = unsigned(plan.smemBytes);
+  if (plan.cluster > 1) {
+    clusterAttribute.id = launchAttributeClusterDimension;
+    clusterAttribute.value.clusterDim = {unsigned(plan.cluster), 1, 1};
+    config.attrs = &clusterAttribute;
+    config.numAttrs = 1;
+  }
+  return allocateScratch();
+}
+
+Error Kernel::allocateScratch() {
+  SmallVector<void *> addresses;
+  int64_t rowBytes = 0;
+  for (const Parameter &parameter : binder.plan().params) {
+    if (parameter.kind == Parameter::Kind::tensorMap)
+      rowBytes = emptyRowBytes;
+    if (parameter.kind != Parameter::Kind::scratch)
+      continue;
+    Expected<Buffer> buffer =
+        Buffer::allocate(theDevice, parameter.scratchBytes);
+    if (!buffer)
+      return buffer.takeError();
+    if (Error error = buffer->fill(0))
+      return error;
+    addresses.push_back(buffer->data());
+    scratch.push_back(std::move(*buffer));
+  }
+  Expected<Buffer> row = Buffer::allocate(theDevice, rowBytes);
+  if (!row)
+    return row.takeError();
+  if (Error error = row->fill(0))
+    return error;
+  emptyRow = std::move(*row);
+  parameters =
+      std::make_unique<ParameterBlock>(binder, addresses, emptyRow.data());
+  return Error::success();
+}
+
+Error Kernel::encode(int arg, const TensorMapShape &shape,
+                     CUtensorMap &map) const {
+  static constexpr uint32_t ones[5] = {1, 1, 1, 1, 1};
+  const DriverApi &api = theDevice.driver();
+  CUresult result = api.tensorMapEncodeTiled(
+      &map, shape.type, shape.rank, shape.address, shape.sizes.data(),
+      shape.strideBytes.data(), shape.box.data(), ones,
+      TensorMapInterleave::none, shape.swizzle, TensorMapL2Promotion::l2b256,
+      TensorMapOobFill::none);
+  if (result == success) [[likely]]
+    return Error::success();
+  std::string text;
+  raw_string_ostream os(text);
+  os << "cuTensorMapEncodeTiled for argument '" << binder.plan().args[arg].name
+     << "' of kernel '" << binder.plan().entry << "' (address " << shape.address
+     << ", sizes ";
+  interleave(ArrayRef(shape.sizes).take_front(shape.rank), os, "x");
+  os << ", strides ";
+  interleave(ArrayRef(shape.strideBytes).take_front(shape.rank - 1), os, "x");
+  os << " bytes, box ";
+  interleave(ArrayRef(shape.box).take_front(shape.rank), os, "x");
+  os << ", swizzle " << int(shape.swizzle) << ")";
+  return api.makeError(result, text);
+}
+
+unsigned Kernel::blocksFor(int64_t tiles) const {
+  const LaunchPlan &plan = binder.plan();
+  int64_t blocks = alignTo(tiles, plan.cluster);
+  if (plan.persistent) {
+    int64_t resident = int64_t(theDevice.properties().multiprocessors) *
+                       plan.blocksPerSm / plan.cluster * plan.cluster;
+    blocks = std::min(blocks, std::max<int64_t>(resident, plan.cluster));
+  }
+  return unsigned(blocks);
+}
+
+Error Kernel::launch(ArrayRef<ArgumentValue> positional,
+                     ArrayRef<NamedArgument> named, CUstream stream) {
+  std::lock_guard lock(mutex);
+  if (Error error = binder.bind(positional, named, theDevice.index(), binding))
+    return error;
+  // What the binding holds, the parameters hold, too: else it starts afresh.
+  if (binding.tiles == 0) {
+    binding = binder.emptyBinding();
+    return Error::success();
+  }
+  Error failure = theDevice.activate();
+  if (!failure)
+    failure = parameters->update(
+        binder, binding,
+        [&](int arg, const TensorMapShape &shape, CUtensorMap &map) {
+          return encode(arg, shape, map);
+        });
+  if (failure) {
+    binding = binder.emptyBinding();
+    return failure;
+  }
+  if (binding.shapesChanged)
+    config.gridDimX = blocksFor(binding.tiles);
+  config.stream = stream;
+  const DriverApi &api = theDevice.driver();
+  CUresult result =
+      api.launchKernelEx(&config, function, parameters->pointers(), nullptr);
+  if (result == success) [[likely]]
+    return Error::success();
+  return api.makeError(result, "launch of kernel '" + Twine(plan().entry) +
+                                   "' (" + Twine(config.gridDimX) +
+                                   " blocks of " + Twine(config.blockDimX) +
+                                   " threads, " + Twine(config.sharedMemBytes) +
+                                   " bytes of shared memory)");
+}
+
+} // namespace tilewright

@@ -1,0 +1,77 @@
+//===- Kernel.h - A kernel loaded on a GPU ----------------------*- C++ -*-===//
+//
+// Loading checks what can be checked once: shared memory, threads, registers
+// that spill. Launching checks the arguments, and re-encodes only what differs
+// from the launch before: a launch with the same arguments is a few
+// comparisons and one driver call. It allocates nothing and waits for nothing,
+// so it can be captured in a graph.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "runtime/Device.h"
+#include "runtime/ParameterBlock.h"
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace tilewright {
+
+/// What is needed to load a kernel with no compiler: what the cache keeps.
+struct KernelImage {
+  CompiledKernel kernel;
+  std::string cubin;        ///< GPU targets; may be empty: the PTX is loaded
+  std::string assemblerLog; ///< of the cubin
+};
+
+/// Assembles the PTX of a GPU kernel into the cubin of its image. Where the
+/// driver cannot link, the image has no cubin, and loading it assembles.
+llvm::Expected<KernelImage> assembleKernel(Device &device,
+                                           CompiledKernel kernel);
+
+class Kernel {
+public:
+  static llvm::Expected<std::unique_ptr<Kernel>> load(Device &device,
+                                                      const KernelImage &image);
+
+  /// Launches into `stream` (null: the default stream) and returns at once.
+  /// Safe to call from several threads; where the plan has scratch, launches
+  /// must not overlap on the device.
+  llvm::Error launch(llvm::ArrayRef<ArgumentValue> positional,
+                     llvm::ArrayRef<NamedArgument> named = {},
+                     cuda::CUstream stream = nullptr);
+
+  const LaunchPlan &plan() const { return binder.plan(); }
+  Device &device() const { return theDevice; }
+  int registers() const { return registerCount; }    ///< per thread
+  int64_t localBytes() const { return localMemory; } ///< per thread
+  llvm::StringRef assemblerLog() const { return log; }
+
+private:
+  Kernel(Device &device, Module module, LaunchBinder binder)
+      : theDevice(device), module(std::move(module)), binder(std::move(binder)),
+        binding(this->binder.emptyBinding()) {}
+  llvm::Error prepare(llvm::StringRef assemblerLog);
+  llvm::Error allocateScratch();
+  llvm::Error encode(int arg, const TensorMapShape &shape,
+                     cuda::CUtensorMap &map) const;
+  unsigned blocksFor(int64_t tiles) const;
+
+  Device &theDevice;
+  Module module;
+  LaunchBinder binder;
+  cuda::CUfunction function = nullptr;
+  std::vector<Buffer> scratch;
+  Buffer emptyRow;
+  std::unique_ptr<ParameterBlock> parameters;
+  cuda::CUlaunchConfig config = {};
+  cuda::CUlaunchAttribute clusterAttribute = {};
+  Binding binding;
+  std::mutex mutex;
+  int registerCount = 0;
+  int64_t localMemory = 0;
+  std::string log;
+};
+
+} // namespace tilewright

@@ -1,0 +1,225 @@
+//===- KernelCache.cpp - Compiled kernels on disk ---------------*- C++ -*-===//
+//
+// A file is: a line with the format's name, a line with the SHA-256 of what
+// follows, a line of JSON with the plan and the sizes of the rest, and the
+// rest: PTX, bitcode, cubin, log.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/KernelCache.h"
+#include "runtime/Environment.h"
+#include "runtime/PlanJson.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/LockFileManager.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+#include "llvm/Support/WithColor.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace tilewright {
+
+/// Changes whenever the format does: older files then are not found.
+static constexpr StringLiteral formatName = "tilewright kernel 1";
+
+static constexpr std::chrono::seconds patience(60);
+
+static std::string sha256(StringRef text) {
+  return toHex(SHA256::hash(arrayRefFromStringRef(text)), /*LowerCase=*/true);
+}
+
+//===----------------------------------------------------------------------===//
+// The file
+//===----------------------------------------------------------------------===//
+
+std::string writeImage(const KernelImage &image) {
+  std::string body;
+  raw_string_ostream os(body);
+  const std::string *parts[] = {&image.kernel.ptx, &image.kernel.bitcode,
+                                &image.cubin, &image.assemblerLog};
+  json::Array sizes;
+  for (const std::string *part : parts)
+    sizes.push_back(int64_t(part->size()));
+  os << json::Value(json::Object{{"plan", toJson(image.kernel.plan)},
+                                 {"compileMs", image.kernel.compileMs},
+                                 {"sizes", std::move(sizes)}})
+     << '\n';
+  for (const std::string *part : parts)
+    os << *part;
+  return (formatName + "\n" + sha256(body) + "\n" + body).str();
+}
+
+Expected<KernelImage> readImage(StringRef file) {
+  auto damaged = [](const Twine &what) {
+    return createStringError("damaged kernel file: " + what);
+  };
+  auto [format, afterFormat] = file.split('\n');
+  if (format != formatName)
+    return damaged("expected the format '" + formatName + "'");
+  auto [checksum, body] = afterFormat.split('\n');
+  if (checksum != sha256(body))
+    return damaged("the checksum differs");
+  auto [header, rest] = body.split('\n');
+  Expected<json::Value> value = json::parse(header);
+  if (!value)
+    return value.takeError();
+  json::Object *object = value->getAsObject();
+  json::Array *sizes = object ? object->getArray("sizes") : nullptr;
+  json::Value *planValue = object ? object->get("plan") : nullptr;
+  KernelImage image;
+  std::string *parts[] = {&image.kernel.ptx, &image.kernel.bitcode,
+                          &image.cubin, &image.assemblerLog};
+  if (!planValue || !sizes || sizes->size() != std::size(parts))
+    return damaged("its header lacks fields");
+  Expected<LaunchPlan> plan = planFromJson(*planValue);
+  if (!plan)
+    return plan.takeError();
+  image.kernel.plan = std::move(*plan);
+  image.kernel.compileMs = object->getNumber("compileMs").value_or(0);
+  for (auto [part, size] : zip_equal(parts, *sizes)) {
+    uint64_t bytes = size.getAsUINT64().value_or(UINT64_MAX);
+    if (bytes > rest.size())
+      return damaged("it is too short");
+    *part = rest.take_front(bytes).str();
+    rest = rest.drop_front(bytes);
+  }
+  return image;
+}
+
+//===----------------------------------------------------------------------===//
+// The folder
+//===----------------------------------------------------------------------===//
+
+static std::string processFolder() {
+  if (!env::cache())
+    return "";
+  if (std::string chosen = env::cacheDir(); !chosen.empty())
+    return chosen;
+  // XDG_CACHE_HOME, else ~/.cache.
+  SmallString<128> path;
+  if (!sys::path::cache_directory(path))
+    return "";
+  sys::path::append(path, "tilewright");
+  return path.str().str();
+}
+
+KernelCache &KernelCache::process() {
+  static auto &cache = *new KernelCache(processFolder());
+  return cache;
+}
+
+std::string KernelCache::key(ArrayRef<StringRef> parts) {
+  SHA256 hash;
+  for (StringRef part : parts) {
+    char size[8];
+    support::endian::write64le(size, part.size());
+    hash.update(StringRef(size, sizeof size));
+    hash.update(part);
+  }
+  return toHex(hash.final(), /*LowerCase=*/true);
+}
+
+std::string KernelCache::pathOf(StringRef key) const {
+  // Two levels, so that no folder grows beyond what tools list well.
+  SmallString<128> path(folder);
+  sys::path::append(path, key.take_front(2), key.drop_front(2) + ".kernel");
+  return path.str().str();
+}
+
+void KernelCache::warnOnce(const Twine &what) {
+  if (!warned.exchange(true))
+    WithColor::warning() << "the kernel cache '" << folder
+                         << "' cannot be used: " << what
+                         << "; kernels are compiled at every start. Name a "
+                            "writable folder by TILEWRIGHT_CACHE_DIR, or turn "
+                            "the cache off by TILEWRIGHT_CACHE=0\n";
+}
+
+bool KernelCache::makeFolderOf(StringRef path) {
+  std::error_code code =
+      sys::fs::create_directories(sys::path::parent_path(path));
+  if (code)
+    warnOnce(code.message());
+  return !code;
+}
+
+std::optional<KernelImage> KernelCache::find(StringRef key) {
+  if (folder.empty())
+    return std::nullopt;
+  auto file = MemoryBuffer::getFile(pathOf(key), /*IsText=*/false,
+                                    /*RequiresNullTerminator=*/false);
+  if (!file)
+    return std::nullopt;
+  Expected<KernelImage> image = readImage((*file)->getBuffer());
+  if (!image) {
+    consumeError(image.takeError());
+    return std::nullopt;
+  }
+  return std::move(*image);
+}
+
+void KernelCache::store(StringRef key, const KernelImage &image) {
+  if (folder.empty())
+    return;
+  std::string path = pathOf(key);
+  if (!makeFolderOf(path))
+    return;
+  // The temporary file lies beside its goal: a rename is atomic only within a
+  // file system.
+  Expected<sys::fs::TempFile> temporary =
+      sys::fs::TempFile::create(path + ".%%%%%%%%.tmp");
+  if (!temporary)
+    return warnOnce(toString(temporary.takeError()));
+  std::error_code code;
+  {
+    raw_fd_ostream os(temporary->FD, /*shouldClose=*/false);
+    os << writeImage(image);
+    os.flush();
+    code = os.error();
+    os.clear_error();
+  }
+  if (code) {
+    consumeError(temporary->discard());
+    return warnOnce(code.message());
+  }
+  if (Error error = temporary->keep(path))
+    warnOnce(toString(std::move(error)));
+}
+
+Expected<KernelImage> KernelCache::findOrBuild(
+    StringRef key, function_ref<Expected<KernelImage>()> build, bool *found) {
+  if (found)
+    *found = true;
+  if (std::optional<KernelImage> image = find(key))
+    return std::move(*image);
+
+  // The lock saves work, no more: whatever goes wrong with it, we build.
+  std::optional<LockFileManager> lock;
+  if (std::string path = pathOf(key); !folder.empty() && makeFolderOf(path)) {
+    lock.emplace(path);
+    Expected<bool> owned = lock->tryLock();
+    if (!owned) {
+      consumeError(owned.takeError());
+      lock.reset();
+    } else if (!*owned) {
+      (void)lock->waitForUnlockFor(patience);
+      lock.reset();
+    }
+    // Another may have stored it between our look and our lock.
+    if (std::optional<KernelImage> image = find(key))
+      return std::move(*image);
+  }
+  if (found)
+    *found = false;
+  Expected<KernelImage> image = build();
+  if (image)
+    store(key, *image);
+  return image;
+}
+
+} // namespace tilewright

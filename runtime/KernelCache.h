@@ -1,0 +1,64 @@
+//===- KernelCache.h - Compiled kernels on disk -----------------*- C++ -*-===//
+//
+// A folder of compiled kernels, each under the hash of all that went into it.
+// Any number of processes share it. A file appears whole, by renaming, and
+// carries a checksum: what was damaged since is built anew. A cache that
+// cannot be written is no cache: it warns once and gets out of the way.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "runtime/Kernel.h"
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+#include <atomic>
+#include <optional>
+#include <string>
+
+namespace tilewright {
+
+class KernelCache {
+public:
+  /// A cache in `folder`, which is made when first written to. An empty name
+  /// means no cache.
+  explicit KernelCache(std::string folder) : folder(std::move(folder)) {}
+
+  /// The process's cache: TILEWRIGHT_CACHE and TILEWRIGHT_CACHE_DIR.
+  static KernelCache &process();
+
+  /// The key of a kernel: SHA-256 over its parts, which are the IR (or PTX),
+  /// the target, the driver's version, the compiler's version, and whatever
+  /// else its code depends on. Parts are kept apart: ("a", "b") is not ("ab").
+  static std::string key(llvm::ArrayRef<llvm::StringRef> parts);
+
+  /// What is kept under `key`, if it is there and undamaged.
+  std::optional<KernelImage> find(llvm::StringRef key);
+
+  /// Keeps an image. Failing to is no error.
+  void store(llvm::StringRef key, const KernelImage &image);
+
+  /// What is kept under `key`, else what `build` makes, which is then kept.
+  /// Of several processes or threads that want one key, one builds and the
+  /// others wait, for a minute at most. `found` says whether it was there.
+  llvm::Expected<KernelImage>
+  findOrBuild(llvm::StringRef key,
+              llvm::function_ref<llvm::Expected<KernelImage>()> build,
+              bool *found = nullptr);
+
+  /// Where an entry is kept.
+  std::string pathOf(llvm::StringRef key) const;
+
+private:
+  void warnOnce(const llvm::Twine &what);
+  bool makeFolderOf(llvm::StringRef path);
+
+  std::string folder;
+  std::atomic<bool> warned = false;
+};
+
+/// The form of an entry's file, and back. Reading fails on any damage.
+std::string writeImage(const KernelImage &image);
+llvm::Expected<KernelImage> readImage(llvm::StringRef file);
+
+} // namespace tilewright

@@ -1,0 +1,70 @@
+//===- NaiveAttention.h - The reference attention on a GPU ------*- C++ -*-===//
+//
+// Host side of kernels/reference/naive_attention.cu, which NVRTC compiles when
+// it is first wanted: attention with one kernel an operation, and random data
+// made on the device.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "runtime/Arguments.h"
+#include "runtime/Device.h"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace tilewright {
+
+/// Tensors are dense: q [batch, kvHeads, headsPerKv, queries, qkDim],
+/// k [batch, kvHeads, keys, qkDim], v [batch, kvHeads, keys, vDim],
+/// o [batch, kvHeads, headsPerKv, queries, vDim], lse fp32 like o without its
+/// last dimension.
+struct AttentionShape {
+  int64_t batch = 1, kvHeads = 1, headsPerKv = 1;
+  int64_t queries = 0, keys = 0;
+  int64_t qkDim = 0, vDim = 0;
+  bool causal = false; ///< aligned to the bottom right
+  float scale = 1;
+
+  int64_t heads() const { return batch * kvHeads * headsPerKv; }
+};
+
+class NaiveAttention {
+public:
+  static llvm::Expected<std::unique_ptr<NaiveAttention>> create(Device &device);
+
+  /// Computes attention in `stream`. `type` is that of q, k and v, f32 or
+  /// bf16; `outputType` that of o, which is the same or f32. The scores are
+  /// fp32 in memory: as many heads at a time as fit `scoreBytes`, one at least.
+  llvm::Error run(const AttentionShape &shape, DType type, DType outputType,
+                  cuda::CUdeviceptr q, cuda::CUdeviceptr k, cuda::CUdeviceptr v,
+                  cuda::CUdeviceptr o, cuda::CUdeviceptr lse,
+                  cuda::CUstream stream = nullptr,
+                  int64_t scoreBytes = int64_t(8) << 30);
+
+  /// Fills memory with normally distributed f32 or bf16 numbers, a function of
+  /// the seed and the index alone.
+  llvm::Error fillNormal(cuda::CUdeviceptr to, DType type, int64_t count,
+                         unsigned seed, float deviation = 1,
+                         cuda::CUstream stream = nullptr);
+
+private:
+  NaiveAttention(Device &device, Module module)
+      : device(device), module(std::move(module)) {}
+  struct Grid {
+    int64_t x = 1, y = 1, z = 1;
+  };
+  llvm::Error launch(const std::string &name, Grid grid, cuda::CUstream stream,
+                     llvm::ArrayRef<void *> parameters);
+
+  Device &device;
+  Module module;
+  std::map<std::string, cuda::CUfunction> functions;
+  Buffer scores;
+};
+
+/// The CUDA source, for those who want to compile it otherwise.
+llvm::StringRef naiveAttentionSource();
+
+} // namespace tilewright

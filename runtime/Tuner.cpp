@@ -1,0 +1,123 @@
+//===- Tuner.cpp - Choosing the fastest of several kernels ------*- C++ -*-===//
+#include "runtime/Tuner.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/ThreadPool.h"
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+
+using namespace llvm;
+
+namespace tilewright {
+
+using Status = TunerRow::Status;
+
+StringRef statusText(Status status) {
+  switch (status) {
+  case Status::waiting:
+    return "waiting";
+  case Status::ok:
+    return "ok";
+  case Status::compileFailed:
+    return "compile failed";
+  case Status::wrong:
+    return "wrong result";
+  case Status::measureFailed:
+    return "failed while measured";
+  case Status::outOfMemory:
+    return "out of memory";
+  case Status::deviceLost:
+    return "not run";
+  }
+  return "?";
+}
+
+/// Puts why a candidate failed into its row. Returns whether the device's
+/// context is lost with it.
+static bool fail(TunerRow &row, Status status, Error error) {
+  row.status = status;
+  bool lost = false;
+  handleAllErrors(
+      std::move(error),
+      [&](const cuda::DriverError &e) {
+        row.reason = e.message();
+        if (e.code() == cuda::errorOutOfMemory)
+          row.status = Status::outOfMemory;
+        lost = e.code() >= cuda::errorIllegalAddress &&
+               e.code() <= cuda::errorLaunchFailed;
+      },
+      [&](const ErrorInfoBase &e) { row.reason = e.message(); });
+  return lost;
+}
+
+TunerResult tune(ArrayRef<Candidate> candidates, const TunerOptions &options) {
+  TunerResult result;
+  result.rows.resize(candidates.size());
+  std::vector<std::optional<Trial>> trials(candidates.size());
+  std::mutex mutex;
+  int done = 0;
+  auto step = [&](const TunerRow &row) {
+    std::lock_guard lock(mutex);
+    ++done;
+    if (options.progress)
+      options.progress(done, 2 * int(candidates.size()), row);
+  };
+
+  {
+    DefaultThreadPool pool(hardware_concurrency(options.compileThreads));
+    for (size_t i = 0; i < candidates.size(); ++i)
+      pool.async([&, i] {
+        TunerRow &row = result.rows[i];
+        row.name = candidates[i].name;
+        auto start = std::chrono::steady_clock::now();
+        Expected<Trial> trial = candidates[i].compile();
+        row.compileMs = std::chrono::duration<double, std::milli>(
+                            std::chrono::steady_clock::now() - start)
+                            .count();
+        if (trial)
+          trials[i] = std::move(*trial);
+        else
+          fail(row, Status::compileFailed, trial.takeError());
+        step(row);
+      });
+    pool.wait();
+  }
+
+  std::string lostBy;
+  for (auto [row, trial] : zip_equal(result.rows, trials)) {
+    auto run = [&, &row = row, &trial = trial]() -> bool {
+      if (!trial)
+        return false;
+      if (!lostBy.empty()) {
+        row.status = Status::deviceLost;
+        row.reason = "candidate '" + lostBy +
+                     "' destroyed the device's context; start a new process";
+        return false;
+      }
+      if (Error error = trial->check())
+        return fail(row, Status::wrong, std::move(error));
+      Expected<Timing> timing = trial->measure();
+      if (!timing)
+        return fail(row, Status::measureFailed, timing.takeError());
+      row.status = Status::ok;
+      row.timing = *timing;
+      return false;
+    };
+    if (run())
+      lostBy = row.name;
+    // What the candidate holds may be what the next has no memory for.
+    trial.reset();
+    step(row);
+  }
+
+  for (auto [index, row] : enumerate(result.rows))
+    if (row.status == Status::ok &&
+        (result.best < 0 ||
+         row.timing.medianUs < result.rows[result.best].timing.medianUs))
+      result.best = index;
+  return result;
+}
+
+} // namespace tilewright

@@ -1,0 +1,36 @@
+//===- FakeDevice.h - A device of the fake driver ---------------*- C++ -*-===//
+#pragma once
+
+#include "FakeCudaDriver.h"
+#include "Text.h"
+
+#include "runtime/Device.h"
+
+#include <cstdlib>
+#include <dlfcn.h>
+
+namespace tilewright {
+
+/// Opens the fake driver and forgets what it has noted.
+struct FakeDeviceTest : testing::Test {
+  static Device &open() {
+    setenv("TILEWRIGHT_CUDA_DRIVER", FAKE_CUDA_DRIVER, 1);
+    return llvm::cantFail(Device::get(0));
+  }
+  static FakeDriverState &stateOf() {
+    void *library = dlopen(FAKE_CUDA_DRIVER, RTLD_NOW);
+    return *reinterpret_cast<FakeDriverStateFunction *>(
+        dlsym(library, "fakeDriverState"))();
+  }
+
+  Device &device = open();
+  FakeDriverState &state = stateOf();
+
+  FakeDeviceTest() {
+    long liveBytes = state.liveBytes;
+    state = {};
+    state.liveBytes = liveBytes;
+  }
+};
+
+} // namespace tilewright

@@ -1,0 +1,87 @@
+//===- assembler.cpp - ptxas and its log ------------------------*- C++ -*-===//
+#include "runtime/Assembler.h"
+#include "Text.h"
+
+#include "runtime/AssemblerLog.h"
+
+using namespace tilewright;
+
+namespace {
+
+constexpr const char *cleanLog =
+    "ptxas info    : 0 bytes gmem\n"
+    "ptxas info    : Compiling entry function 'attend' for 'sm_90a'\n"
+    "ptxas info    : Function properties for attend\n"
+    "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+    "ptxas info    : Used 168 registers, used 9 barriers, 1024 bytes smem\n";
+
+TEST(AssemblerLog, Clean) {
+  EXPECT_EQ(textOf(checkAssemblerLog("attend", cleanLog, false)), "success");
+  EXPECT_EQ(textOf(checkAssemblerLog("attend", "", false)), "success");
+  AssemblerReport report = readAssemblerLog(cleanLog);
+  EXPECT_EQ(report.registers, 168);
+  EXPECT_EQ(report.spillBytes, 0);
+  EXPECT_EQ(report.stackBytes, 0);
+  EXPECT_EQ(report.sharedBytes, 1024);
+  EXPECT_EQ(readAssemblerLog("").registers, std::nullopt);
+}
+
+TEST(AssemblerLog, Serialised) {
+  std::string log =
+      std::string(cleanLog) +
+      "ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async "
+      "instructions are serialized due to insufficient register resources "
+      "for the wgmma pipeline in the function 'attend'\n";
+  std::string text = textOf(checkAssemblerLog("attend", log, false));
+  EXPECT_CONTAINS(text, "kernel 'attend': the PTX assembler would serialise");
+  EXPECT_CONTAINS(text, "(C7510) Potential Performance Loss");
+  EXPECT_CONTAINS(text, "TILEWRIGHT_ALLOW_SPILLS=1");
+  EXPECT_EQ(text.find("gmem"), std::string::npos);
+  EXPECT_EQ(textOf(checkAssemblerLog("attend", log, true)), "success");
+  EXPECT_CONTAINS(
+      textOf(checkAssemblerLog("x", "warning C7508: ignored", false)), "C7508");
+  // Not the code, but a name that looks like it.
+  EXPECT_EQ(textOf(checkAssemblerLog("x", "function 'ABC7510'", false)),
+            "success");
+  EXPECT_EQ(textOf(checkAssemblerLog("x", "C75101 bytes", false)), "success");
+}
+
+TEST(AssemblerLog, Spills) {
+  std::string log = "    48 bytes stack frame, 56 bytes spill stores, 60 bytes "
+                    "spill loads\n";
+  std::string text = textOf(checkAssemblerLog("attend", log, false));
+  EXPECT_CONTAINS(text, "kernel 'attend': registers spill to local memory: "
+                        "expected 0 bytes, got");
+  EXPECT_CONTAINS(text, "56 bytes spill stores");
+  EXPECT_EQ(readAssemblerLog(log).spillBytes, 56);
+}
+
+constexpr const char *smallPtx = R"(.version 8.0
+.target sm_90a
+.address_size 64
+.visible .entry attend(.param .u64 p) { ret; }
+)";
+
+TEST(Ptxas, Assembles) {
+  std::optional<std::string> ptxas = findPtxas();
+  if (!ptxas)
+    GTEST_SKIP() << "no ptxas";
+  Assembly assembly =
+      llvm::cantFail(assembleWithPtxas(*ptxas, "attend", smallPtx, "sm_90a"));
+  EXPECT_EQ(assembly.cubin.substr(1, 3), "ELF");
+  EXPECT_TRUE(readAssemblerLog(assembly.log).registers) << assembly.log;
+
+  std::string text =
+      textOf(assembleWithPtxas(*ptxas, "attend", "nonsense", "sm_90a"));
+  EXPECT_CONTAINS(text, "kernel 'attend': ptxas (");
+  EXPECT_CONTAINS(text, "refused the PTX");
+  EXPECT_CONTAINS(text, "error");
+}
+
+TEST(Ptxas, Missing) {
+  EXPECT_CONTAINS(
+      textOf(assembleWithPtxas("/nowhere/ptxas", "attend", smallPtx, "sm_90a")),
+      "kernel 'attend': ptxas ('/nowhere/ptxas')");
+}
+
+} // namespace

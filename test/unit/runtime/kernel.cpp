@@ -1,0 +1,264 @@
+//===- kernel.cpp - Loading and launching -----------------------*- C++ -*-===//
+#include "runtime/Kernel.h"
+#include "FakeDevice.h"
+#include "Plans.h"
+
+#include "runtime/Assembler.h"
+#include "runtime/KernelCache.h"
+#include "runtime/NaiveAttention.h"
+#include "runtime/Nvrtc.h"
+#include "runtime/Timing.h"
+
+#include <cstring>
+
+using namespace tilewright;
+
+namespace {
+
+const std::string goodPtx = "// PTX\n.entry attend\n";
+
+struct KernelTest : FakeDeviceTest {
+  CompiledKernel compiled{attentionPlan(), goodPtx, "", 0};
+  std::vector<ArgumentValue> positional = {
+      dense(0x1000, DType::bf16, {2, 300, 64}),
+      dense(0x2000, DType::bf16, {2, 500, 64}),
+      dense(0x3000, DType::f32, {2, 300, 64}), 0.5};
+  std::vector<NamedArgument> named = {
+      {"window", 1024}, {"slopes", dense(0x4000, DType::f32, {2})}};
+
+  std::unique_ptr<Kernel> load() {
+    return llvm::cantFail(
+        Kernel::load(device, llvm::cantFail(assembleKernel(device, compiled))));
+  }
+  std::string loadText() {
+    auto image = assembleKernel(device, compiled);
+    if (!image)
+      return textOf(image.takeError());
+    return textOf(Kernel::load(device, *image));
+  }
+  template <class T> T parameter(int index) {
+    T value;
+    std::memcpy(&value, state.launches.back().parameters[index], sizeof value);
+    return value;
+  }
+};
+
+TEST_F(KernelTest, Launches) {
+  auto kernel = load();
+  EXPECT_EQ(state.links, 1);
+  EXPECT_EQ(state.modulesFromPtx, 0);
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  ASSERT_EQ(state.launches.size(), 1u);
+  const cuda::CUlaunchConfig &config = state.launches[0].config;
+  EXPECT_EQ(config.gridDimX, 6u);
+  EXPECT_EQ(config.blockDimX, 384u);
+  EXPECT_EQ(config.sharedMemBytes, 100000u);
+  EXPECT_EQ(config.numAttrs, 0u);
+
+  auto k = parameter<FakeTensorMap>(1);
+  EXPECT_EQ(k.address, address(0x2000));
+  EXPECT_EQ(k.sizes[0], 64u);
+  EXPECT_EQ(k.sizes[1], 500u);
+  EXPECT_EQ(k.strides[0], 128u);
+  EXPECT_EQ(k.box[1], 80u);
+  EXPECT_EQ(parameter<void *>(2), address(0x3000));
+  EXPECT_EQ(parameter<int64_t>(3), 300 * 64);
+  EXPECT_EQ(parameter<int64_t>(4), 64);
+  EXPECT_EQ(parameter<int32_t>(5), 300);
+  EXPECT_EQ(parameter<int32_t>(6), 500);
+  EXPECT_EQ(parameter<float>(7), 0.5f);
+  EXPECT_EQ(parameter<int32_t>(8), 1024);
+  EXPECT_EQ(parameter<void *>(9), address(0x4000));
+  char zeros[64] = {};
+  EXPECT_EQ(std::memcmp(parameter<void *>(10), zeros, 64), 0);
+}
+
+TEST_F(KernelTest, ReencodesOnlyWhatChanged) {
+  auto kernel = load();
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.tensorMapsEncoded, 2);
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.tensorMapsEncoded, 2);
+  positional[1].tensor.data = address(0x5000);
+  positional[3] = 0.25;
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.tensorMapsEncoded, 3);
+  EXPECT_EQ(parameter<FakeTensorMap>(1).address, address(0x5000));
+  EXPECT_EQ(parameter<float>(7), 0.25f);
+  // Another length: no compilation, other blocks.
+  positional[0] = dense(0x1000, DType::bf16, {2, 129, 64});
+  positional[2] = dense(0x3000, DType::f32, {2, 129, 64});
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.launches.back().config.gridDimX, 4u);
+  EXPECT_EQ(parameter<int32_t>(5), 129);
+  EXPECT_EQ(state.links, 1);
+}
+
+TEST_F(KernelTest, EmptyInputs) {
+  auto kernel = load();
+  positional[1] = dense(0, DType::bf16, {2, 0, 64});
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(parameter<int32_t>(6), 0);
+  EXPECT_NE(parameter<FakeTensorMap>(1).address, nullptr);
+  // Nothing to compute: no launch, and the next one is complete.
+  positional[0] = dense(0, DType::bf16, {2, 0, 64});
+  positional[2] = dense(0, DType::f32, {2, 0, 64});
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.launches.size(), 1u);
+  positional[3] = 0.75;
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  positional[0] = dense(0x1000, DType::bf16, {2, 10, 64});
+  positional[2] = dense(0x3000, DType::f32, {2, 10, 64});
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.launches.size(), 2u);
+  EXPECT_EQ(parameter<float>(7), 0.75f);
+  EXPECT_EQ(parameter<int32_t>(5), 10);
+}
+
+TEST_F(KernelTest, PersistentAndClusters) {
+  compiled.plan.persistent = true;
+  compiled.plan.cluster = 2;
+  auto kernel = load();
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  const cuda::CUlaunchConfig &config = state.launches[0].config;
+  EXPECT_EQ(config.gridDimX, 4u); // five multiprocessors hold two clusters
+  ASSERT_EQ(config.numAttrs, 1u);
+  EXPECT_EQ(config.attrs[0].value.clusterDim.x, 2u);
+  // One tile still is a whole cluster.
+  positional[0] = dense(0x1000, DType::bf16, {1, 10, 64});
+  positional[1] = dense(0x2000, DType::bf16, {1, 10, 64});
+  positional[2] = dense(0x3000, DType::f32, {1, 10, 64});
+  named[1].value = dense(0x4000, DType::f32, {1});
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.launches[1].config.gridDimX, 2u);
+}
+
+TEST_F(KernelTest, WrongArgumentsDoNotLaunch) {
+  auto kernel = load();
+  positional[1].tensor.type = DType::f32;
+  EXPECT_CONTAINS(textOf(kernel->launch(positional, named)),
+                  "argument 'k': wrong element type");
+  EXPECT_TRUE(state.launches.empty());
+}
+
+TEST_F(KernelTest, LaunchFailure) {
+  auto kernel = load();
+  state.launchResult = 701;
+  EXPECT_EQ(textOf(kernel->launch(positional, named)),
+            "launch of kernel 'attend' (6 blocks of 384 threads, 100000 bytes "
+            "of shared memory) failed: fake error (CUDA_ERROR_FAKE)");
+}
+
+TEST_F(KernelTest, CapturesInAGraph) {
+  auto kernel = load();
+  Stream stream = llvm::cantFail(Stream::create(device));
+  int allocations = state.allocations;
+  Graph graph = llvm::cantFail(Graph::capture(device, stream, [&] {
+    if (llvm::Error error = kernel->launch(positional, named, stream))
+      return error;
+    return kernel->launch(positional, named, stream);
+  }));
+  EXPECT_EQ(state.launches.size(), 0u);
+  EXPECT_EQ(state.allocations, allocations);
+  EXPECT_EQ(textOf(graph.launch(stream)), "success");
+  EXPECT_EQ(state.launches.size(), 2u);
+  EXPECT_EQ(
+      textOf(Graph::capture(
+          device, stream, [] { return llvm::createStringError("not this"); })),
+      "not this");
+}
+
+TEST_F(KernelTest, LaunchIsQuick) {
+  auto kernel = load();
+  state.launches.reserve(2000);
+  Timing timing = llvm::cantFail(timeLaunchOverhead(
+      device, nullptr, [&] { return kernel->launch(positional, named); }));
+  // Ours alone, without the driver's part; the limit for both is 5 us.
+  EXPECT_LT(timing.medianUs, 1.5);
+}
+
+TEST_F(KernelTest, AssemblerComplaints) {
+  compiled.ptx = goodPtx + "FAKE-LOG ptxas info : (C7510) Potential "
+                           "Performance Loss: wgmma.mma_async\n";
+  EXPECT_CONTAINS(loadText(), "kernel 'attend': the PTX assembler would "
+                              "serialise");
+  compiled.ptx = goodPtx + "FAKE-LOG 8 bytes spill stores\n";
+  EXPECT_CONTAINS(loadText(), "8 bytes spill stores");
+  compiled.ptx = goodPtx + "FAKE-LOCAL 24\n";
+  EXPECT_CONTAINS(loadText(), "its threads use local memory (registers "
+                              "spilled, or an array indexed at run time): "
+                              "expected 0 bytes, got 24 a thread");
+  setenv("TILEWRIGHT_ALLOW_SPILLS", "1", 1);
+  EXPECT_EQ(loadText(), "success");
+  unsetenv("TILEWRIGHT_ALLOW_SPILLS");
+  compiled.ptx = goodPtx + "FAKE-ERROR line 3: no such instruction\n";
+  EXPECT_CONTAINS(loadText(), "line 3: no such instruction");
+}
+
+TEST_F(KernelTest, LoadsWhereLinkingFails) {
+  compiled.ptx = goodPtx + "FAKE-NOLINK\nFAKE-LOG Used 32 registers\n";
+  auto image = assembleKernel(device, compiled);
+  ASSERT_TRUE(bool(image));
+  EXPECT_TRUE(image->cubin.empty());
+  EXPECT_EQ(image->assemblerLog, "Used 32 registers");
+  EXPECT_EQ(textOf(Kernel::load(device, *image)), "success");
+}
+
+TEST_F(KernelTest, Limits) {
+  compiled.plan.smemBytes = 240000;
+  EXPECT_EQ(loadText(), "kernel 'attend': shared memory: expected at most "
+                        "232448 bytes a block on Fake GPU, got 240000; use "
+                        "smaller tiles or fewer stages");
+  compiled.plan.smemBytes = 0;
+  compiled.plan.threads = 2048;
+  EXPECT_CONTAINS(loadText(), "threads in a block: expected 1 to 1024 with "
+                              "its 32 registers, got 2048");
+  compiled.plan.threads = 128;
+  compiled.plan.entry = "missing";
+  EXPECT_CONTAINS(loadText(), "cuModuleGetFunction('missing') failed");
+  compiled.plan.target = "hexagon";
+  EXPECT_CONTAINS(loadText(), "no GPU target 'hexagon'");
+}
+
+TEST_F(KernelTest, MemoryIsFreed) {
+  long before = state.liveBytes;
+  load();
+  EXPECT_EQ(state.liveBytes, before);
+}
+
+TEST_F(KernelTest, ReferenceAttention) {
+  if (textOf(compileCuda("x.cu", "", "sm_90")) != "success")
+    GTEST_SKIP() << "no NVRTC";
+  auto attention = llvm::cantFail(NaiveAttention::create(device));
+  AttentionShape shape;
+  shape.kvHeads = 2;
+  shape.headsPerKv = 3;
+  shape.queries = 100;
+  shape.keys = 200;
+  shape.qkDim = shape.vDim = 128;
+  // Scores of four heads at a time: six heads in two rounds of three kernels.
+  EXPECT_EQ(textOf(attention->run(shape, DType::bf16, DType::f32, 16, 32, 48,
+                                  64, 80, nullptr, 4 * 100 * 200 * 4)),
+            "success");
+  ASSERT_EQ(state.launches.size(), 6u);
+  const cuda::CUlaunchConfig &scores = state.launches[0].config;
+  EXPECT_EQ(scores.gridDimX, 4u);
+  EXPECT_EQ(scores.gridDimY, 2u);
+  EXPECT_EQ(scores.gridDimZ, 4u);
+  EXPECT_EQ(state.launches[1].config.gridDimX, 100u);
+  EXPECT_EQ(state.launches[2].config.gridDimX, 2u);
+  EXPECT_EQ(state.launches[5].config.gridDimZ, 2u);
+  // No keys: no scores to compute, but zeros to write.
+  shape.keys = 0;
+  EXPECT_EQ(
+      textOf(attention->run(shape, DType::bf16, DType::bf16, 16, 0, 0, 64, 80)),
+      "success");
+  EXPECT_EQ(state.launches.size(), 8u);
+  EXPECT_CONTAINS(
+      textOf(attention->run(shape, DType::f16, DType::f16, 16, 0, 0, 64, 80)),
+      "expected inputs of f32 or bf16");
+  EXPECT_EQ(textOf(attention->fillNormal(16, DType::bf16, 1000, 7)), "success");
+  EXPECT_EQ(state.launches.back().config.gridDimX, 4u);
+}
+
+} // namespace

@@ -1,0 +1,105 @@
+//===- tuner.cpp - Choosing the fastest of several kernels ------*- C++ -*-===//
+#include "runtime/Tuner.h"
+#include "Text.h"
+
+using namespace tilewright;
+using Status = TunerRow::Status;
+
+namespace {
+
+Candidate candidate(std::string name, double us) {
+  return {name, [=]() -> llvm::Expected<Trial> {
+            return Trial{
+                [] { return llvm::Error::success(); },
+                [=]() -> llvm::Expected<Timing> { return summarize({us}); }};
+          }};
+}
+
+Candidate wrong(std::string name) {
+  return {name, [=]() -> llvm::Expected<Trial> {
+            return Trial{
+                [] { return llvm::createStringError("error 0.5 at [3]"); },
+                [=]() -> llvm::Expected<Timing> {
+                  ADD_FAILURE() << "a wrong kernel is not timed";
+                  return Timing();
+                }};
+          }};
+}
+
+Candidate driverError(std::string name, int code) {
+  return {name, [=]() -> llvm::Expected<Trial> {
+            return Trial{[] { return llvm::Error::success(); },
+                         [=]() -> llvm::Expected<Timing> {
+                           return llvm::make_error<cuda::DriverError>(code,
+                                                                      "driver");
+                         }};
+          }};
+}
+
+TEST(TunerTest, PicksTheFastest) {
+  std::vector<Candidate> candidates;
+  candidates.push_back(candidate("slow", 30));
+  candidates.push_back(candidate("fast", 10));
+  candidates.push_back({"broken", []() -> llvm::Expected<Trial> {
+                          return llvm::createStringError("no registers");
+                        }});
+  candidates.push_back(wrong("wrong"));
+  candidates.push_back(driverError("large", cuda::errorOutOfMemory));
+  candidates.push_back(candidate("medium", 20));
+  int calls = 0;
+  TunerOptions options;
+  options.progress = [&](int done, int total, const TunerRow &) {
+    EXPECT_EQ(done, ++calls);
+    EXPECT_EQ(total, 12);
+  };
+  TunerResult result = tune(candidates, options);
+  EXPECT_EQ(calls, 12);
+  ASSERT_EQ(result.rows.size(), 6u);
+  EXPECT_EQ(result.best, 1);
+  EXPECT_EQ(result.rows[1].timing.medianUs, 10);
+  EXPECT_EQ(result.rows[2].status, Status::compileFailed);
+  EXPECT_EQ(result.rows[2].reason, "no registers");
+  EXPECT_EQ(result.rows[3].status, Status::wrong);
+  EXPECT_EQ(result.rows[3].reason, "error 0.5 at [3]");
+  EXPECT_EQ(result.rows[4].status, Status::outOfMemory);
+  EXPECT_EQ(statusText(result.rows[4].status), "out of memory");
+  EXPECT_EQ(result.rows[5].status, Status::ok);
+}
+
+TEST(TunerTest, NothingWorks) {
+  EXPECT_EQ(tune({}).best, -1);
+  EXPECT_EQ(tune({wrong("a")}).best, -1);
+}
+
+TEST(TunerTest, LostDevice) {
+  TunerResult result = tune({candidate("first", 30),
+                             driverError("killer", cuda::errorIllegalAddress),
+                             candidate("after", 10)});
+  EXPECT_EQ(result.best, 0);
+  EXPECT_EQ(result.rows[1].status, Status::measureFailed);
+  EXPECT_EQ(result.rows[2].status, Status::deviceLost);
+  EXPECT_CONTAINS(result.rows[2].reason, "candidate 'killer' destroyed");
+}
+
+TEST(TunerTest, MemoryIsFreedBetweenCandidates) {
+  int alive = 0, most = 0;
+  std::vector<Candidate> candidates;
+  for (int i = 0; i < 4; ++i)
+    candidates.push_back(
+        {"x", [&]() -> llvm::Expected<Trial> {
+           auto held = std::make_shared<std::shared_ptr<void>>();
+           return Trial{
+               [&, held] {
+                 most = std::max(most, ++alive);
+                 *held =
+                     std::shared_ptr<void>(nullptr, [&](void *) { --alive; });
+                 return llvm::Error::success();
+               },
+               []() -> llvm::Expected<Timing> { return summarize({1}); }};
+         }});
+  tune(candidates);
+  EXPECT_EQ(alive, 0);
+  EXPECT_EQ(most, 1);
+}
+
+} // namespace
