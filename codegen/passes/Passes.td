@@ -9,7 +9,7 @@ class TilewrightPass<string flag, string op> : Pass<flag, op> {
 }
 
 //===----------------------------------------------------------------------===//
-// Tile
+// Tile level
 //===----------------------------------------------------------------------===//
 
 def TileBind : TilewrightPass<"tile-bind", "::tilewright::tile::KernelOp"> {
@@ -18,6 +18,39 @@ def TileBind : TilewrightPass<"tile-bind", "::tilewright::tile::KernelOp"> {
     ListOption<"extents", "extents", "std::string",
       "extent of each axis that is held whole, as d=128,e=64">
   ];
+}
+
+def FuseAccumulators : TilewrightPass<"tile-fuse-accumulators", "::tilewright::tile::KernelOp"> {
+  let summary = "an addition to a dot's only use becomes the dot's accumulator";
+}
+
+//===----------------------------------------------------------------------===//
+// Stage level
+//===----------------------------------------------------------------------===//
+
+def ConvertTileToStage : TilewrightPass<"tile-to-stage", "::mlir::ModuleOp"> {
+  let summary = "bound kernels to stage kernels: layouts, copies, products";
+  let description = [{
+    Gives every tile a register layout, every load a path (copy engine into a
+    channel where a product reads it, else straight to registers), every dot an
+    instruction (asynchronous product where the target has a row for it, else
+    the ordinary units), every store a path out. One program for all warps.
+  }];
+  let dependentDialects = ["::tilewright::stage::StageDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
+def SpecializeWarps : TilewrightPass<"stage-specialize-warps", "::tilewright::stage::KernelOp"> {
+  let summary = "one program becomes two roles, producer and consumer";
+  let description = [{
+    Acquires and copies go to a producer warpgroup, all else to the consumers;
+    loops are in both. A kernel without copies keeps its one program.
+  }];
+}
+
+def ExpandSegments : TilewrightPass<"stage-expand-segments", "::tilewright::stage::KernelOp"> {
+  let summary = "each segment of a fold becomes a loop, without masks if full";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 #endif

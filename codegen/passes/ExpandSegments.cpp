@@ -1,0 +1,71 @@
+//===- ExpandSegments.cpp - Each segment of a fold becomes a loop ---------===//
+//
+// Before: stage.fold ops, each with its segments and one body. After: scf.for
+// loops, one for each segment in order; in a full segment, tile.mask ops of
+// that fold are gone. It comes after everything that rewrites bodies.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/passes/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace tilewright {
+#define GEN_PASS_DEF_EXPANDSEGMENTS
+#include "codegen/passes/Passes.h.inc"
+} // namespace tilewright
+
+using namespace mlir;
+using namespace tilewright;
+
+/// Drops the masks that belong to a full segment's fold: those with no other
+/// fold in between.
+static void dropMasks(Block &body) {
+  for (auto mask : llvm::make_early_inc_range(body.getOps<tile::MaskOp>())) {
+    mask.replaceAllUsesWith(mask.getOperand());
+    mask.erase();
+  }
+}
+
+static void expand(stage::FoldOp fold) {
+  OpBuilder builder(fold);
+  Location loc = fold.getLoc();
+  Value one = arith::ConstantIntOp::create(builder, loc, 1, 32);
+  SmallVector<Value> carried(fold.getInits());
+  unsigned segments = fold.getSegmentKinds().size();
+  for (unsigned i = 0; i < segments; ++i) {
+    auto loop = scf::ForOp::create(builder, loc, fold.getBounds()[2 * i],
+                                   fold.getBounds()[2 * i + 1], one, carried);
+    Block &body = *loop.getBody();
+    if (carried.empty())
+      body.getTerminator()->erase();
+    OpBuilder inner = OpBuilder::atBlockEnd(&body);
+    IRMapping mapping;
+    for (auto [from, to] :
+         llvm::zip(fold.getBody().getArguments(), body.getArguments()))
+      mapping.map(from, to);
+    for (Operation &op : fold.getBody().front().without_terminator())
+      inner.clone(op, mapping);
+    auto yield = cast<stage::YieldOp>(fold.getBody().front().getTerminator());
+    scf::YieldOp::create(
+        inner, yield.getLoc(),
+        llvm::map_to_vector(yield.getValues(), [&](Value value) {
+          return mapping.lookupOrDefault(value);
+        }));
+    if (fold.getSegmentKind(i) == tile::SegmentKind::full)
+      dropMasks(body);
+    carried.assign(loop.getResults().begin(), loop.getResults().end());
+  }
+  fold.replaceAllUsesWith(carried);
+  fold.erase();
+}
+
+namespace {
+struct ExpandSegments : tilewright::impl::ExpandSegmentsBase<ExpandSegments> {
+  void runOnOperation() override {
+    // Innermost first: an outer body is then cloned with its loops expanded.
+    getOperation().walk<WalkOrder::PostOrder>(
+        [](stage::FoldOp fold) { expand(fold); });
+  }
+};
+} // namespace
