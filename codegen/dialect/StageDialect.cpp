@@ -19,7 +19,21 @@ using tilewright::tile::TileType;
 #define GET_OP_CLASSES
 #include "codegen/dialect/StageOps.cpp.inc"
 
+namespace {
+/// Layouts are long and repeat: print them as #frag, #frag1, ...
+struct StageAsmInterface : OpAsmDialectInterface {
+  using OpAsmDialectInterface::OpAsmDialectInterface;
+  AliasResult getAlias(Attribute attr, raw_ostream &os) const override {
+    if (!isa<FragAttr>(attr))
+      return AliasResult::NoAlias;
+    os << "frag";
+    return AliasResult::FinalAlias;
+  }
+};
+} // namespace
+
 void StageDialect::initialize() {
+  addInterfaces<StageAsmInterface>();
   addTypes<
 #define GET_TYPEDEF_LIST
 #include "codegen/dialect/StageTypes.cpp.inc"

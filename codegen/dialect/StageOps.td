@@ -364,7 +364,7 @@ def Stage_MmaWaitOp : Stage_Op<"mma_wait"> {
   let description = "`%s2 = stage.mma_wait 0 (%s) : !tile.tile<...>`";
   let arguments = (ins I64Attr:$pending, Variadic<Stage_Frag>:$operands);
   let results = (outs Variadic<Stage_Frag>:$results);
-  let assemblyFormat = "$pending `(` $operands `:` type($operands) `)` attr-dict `->` type($results)";
+  let assemblyFormat = "$pending ` ` `(` $operands `:` type($operands) `)` attr-dict `->` type($results)";
   let hasVerifier = 1;
 }
 

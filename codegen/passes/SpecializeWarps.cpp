@@ -60,8 +60,8 @@ static LogicalResult copyProducer(Region &program, Block &block,
                   body.addArgument(builder.getI32Type(), fold.getLoc()));
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(&body);
-      if (failed(copyProducer(program, fold.getBody().front(), builder,
-                              mapping)))
+      if (failed(
+              copyProducer(program, fold.getBody().front(), builder, mapping)))
         return failure();
       stage::YieldOp::create(builder, fold.getLoc(), ValueRange());
       if (body.without_terminator().empty())
