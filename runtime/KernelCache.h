@@ -46,6 +46,8 @@ public:
               llvm::function_ref<llvm::Expected<KernelImage>()> build,
               bool *found = nullptr);
 
+  /// The folder; empty if nothing is kept.
+  llvm::StringRef location() const { return folder; }
   /// Where an entry is kept.
   std::string pathOf(llvm::StringRef key) const;
 
