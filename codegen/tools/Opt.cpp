@@ -1,5 +1,6 @@
 //===- Opt.cpp - `tilewright opt` -----------------------------------------===//
 #include "codegen/tools/Opt.h"
+#include "codegen/Pipeline.h"
 #include "codegen/dialect/StageDialect.h"
 #include "codegen/passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -30,6 +31,7 @@ int tilewright::runOpt(int argc, char **argv) {
   DialectRegistry registry;
   registerDialects(registry);
   registerTilewrightPasses();
+  registerPipelines();
   registerTransformsPasses();
   return asMainReturnCode(
       MlirOptMain(argc, argv, "Tilewright's optimizer driver\n", registry));

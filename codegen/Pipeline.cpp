@@ -1,0 +1,57 @@
+//===- Pipeline.cpp - The passes in order ---------------------------------===//
+//
+// Read this file to know what happens to a kernel: one sentence a pass, saying
+// why it stands where it stands.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/Pipeline.h"
+#include "codegen/passes/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace tilewright;
+
+void tilewright::buildBoundPipeline(OpPassManager &pm,
+                                    const BoundPipelineOptions &options) {
+  OpPassManager &kernel = pm.nest<tile::KernelOp>();
+
+  // Extents first: everything after it may count.
+  TileBindOptions bind;
+  for (const std::string &extent : options.extents)
+    bind.extents.push_back(extent);
+  kernel.addPass(createTileBind(std::move(bind)));
+
+  // Sums into accumulators while additions still stand beside their products.
+  kernel.addPass(createFuseAccumulators());
+
+  // Modifiers leave repeated positions and constants behind.
+  kernel.addPass(createCSEPass());
+}
+
+void tilewright::buildStagePipeline(OpPassManager &pm) {
+  // Layouts, copies and instructions are chosen for the program as a whole,
+  // before it is split among warps.
+  pm.addPass(createConvertTileToStage());
+  OpPassManager &kernel = pm.nest<stage::KernelOp>();
+
+  // Roles are cut while a fold is one op with one body, so that both sides walk
+  // the same tiles.
+  kernel.addPass(createSpecializeWarps());
+
+  // Segments become loops last: everything before it rewrites a body once.
+  kernel.addPass(createExpandSegments());
+
+  // The producer's copy of the scalars, and what masks left in full segments.
+  kernel.addPass(createCSEPass());
+  kernel.addPass(createCanonicalizerPass());
+}
+
+void tilewright::registerPipelines() {
+  PassPipelineRegistration<BoundPipelineOptions>(
+      "tilewright-bound", "symbolic tile kernels to bound ones",
+      buildBoundPipeline);
+  PassPipelineRegistration<>("tilewright-stage",
+                             "bound tile kernels to stage kernels",
+                             buildStagePipeline);
+}

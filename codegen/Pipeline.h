@@ -1,0 +1,28 @@
+//===- Pipeline.h - The passes in order -------------------------*- C++ -*-===//
+#pragma once
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace tilewright {
+
+struct BoundPipelineOptions
+    : mlir::PassPipelineOptions<BoundPipelineOptions> {
+  ListOption<std::string> extents{
+      *this, "extents",
+      llvm::cl::desc("extent of each axis that is held whole, as d=128,e=64")};
+};
+
+/// Symbolic tile kernels to bound ones with explicit masks: what every target
+/// and the interpreter of bound kernels start from.
+void buildBoundPipeline(mlir::OpPassManager &pm,
+                        const BoundPipelineOptions &options);
+
+/// Bound tile kernels to stage kernels, ready for the last lowering and for
+/// the stage interpreter.
+void buildStagePipeline(mlir::OpPassManager &pm);
+
+/// Makes both known to `tilewright opt`: --tilewright-bound, --tilewright-stage.
+void registerPipelines();
+
+} // namespace tilewright
