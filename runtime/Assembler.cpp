@@ -1,10 +1,12 @@
 //===- Assembler.cpp - PTX to cubin -----------------------------*- C++ -*-===//
 #include "runtime/Assembler.h"
 #include "runtime/AssemblerLog.h"
+#include "runtime/AssemblerProbe.h"
 #include "runtime/Environment.h"
 #include "runtime/JitLog.h"
 
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -98,63 +100,121 @@ Expected<Assembly> assembleWithPtxas(StringRef ptxas, StringRef name,
   return assembly;
 }
 
-/// 90 for "sm_90", 90 + jitAcceleratedTarget for "sm_90a".
-static Expected<unsigned> jitTarget(StringRef target) {
-  StringRef digits = target;
-  unsigned number = 0;
-  if (!digits.consume_front("sm_") || digits.consumeInteger(10, number) ||
-      (!digits.empty() && digits != "a"))
+namespace {
+struct TargetNumber {
+  unsigned number = 0;      ///< 90 of "sm_90a"
+  bool accelerated = false; ///< it has the "a"
+};
+} // namespace
+
+static Expected<TargetNumber> parseTarget(StringRef target) {
+  StringRef rest = target;
+  TargetNumber parsed;
+  parsed.accelerated = rest.consume_back("a");
+  if (!rest.consume_front("sm_") || rest.getAsInteger(10, parsed.number))
     return createStringError("no GPU target '" + target +
                              "': expected a name such as sm_80 or sm_90a");
-  return digits.empty() ? number : number + jitAcceleratedTarget;
+  return parsed;
 }
 
-Expected<Assembly> assembleWithDriver(Device &device, StringRef name,
-                                      StringRef ptx, StringRef target) {
-  Expected<unsigned> number = jitTarget(target);
-  if (!number)
-    return number.takeError();
+static unsigned capability(const DeviceProperties &device) {
+  return device.computeMajor * 10 + device.computeMinor;
+}
+
+Error checkTarget(const DeviceProperties &device, StringRef name,
+                  StringRef target) {
+  Expected<TargetNumber> wanted = parseTarget(target);
+  if (!wanted)
+    return wanted.takeError();
+  unsigned has = capability(device);
+  if (wanted->accelerated ? has == wanted->number : has >= wanted->number)
+    return Error::success();
+  return createStringError("kernel '" + name + "': compiled for " + target +
+                           ": expected a GPU of that kind, got " + device.name +
+                           " (sm_" + Twine(has) +
+                           "); compile the kernel for the GPU");
+}
+
+/// Assembles with the driver, for the device, and gives cubin and log.
+static Expected<Assembly> link(Device &device, StringRef name, StringRef ptx) {
   if (Error error = device.activate())
     return std::move(error);
   const DriverApi &api = device.driver();
-  JitLog log(*number);
-  CUlinkState link = nullptr;
+  // The driver chooses sm_90 unless told that the PTX wants sm_90a.
+  unsigned number = capability(device.properties());
+  bool accelerated = ptx.contains((".target sm_" + Twine(number) + "a").str());
+  JitLog log(accelerated ? number + jitAcceleratedTarget : 0);
+  CUlinkState state = nullptr;
   CUresult result =
-      api.linkCreate(log.count(), log.options(), log.values(), &link);
+      api.linkCreate(log.count(), log.options(), log.values(), &state);
   if (result != success)
     return log.makeError(api, result, "cuLinkCreate", name);
-  scope_exit destroy([&] { api.linkDestroy(link); });
+  scope_exit destroy([&] { api.linkDestroy(state); });
 
   std::string text = ptx.str(); // must end in a null, which counts
-  result = api.linkAddData(link, JitInput::ptx, text.data(), text.size() + 1,
+  result = api.linkAddData(state, JitInput::ptx, text.data(), text.size() + 1,
                            name.str().c_str(), 0, nullptr, nullptr);
   if (result != success)
     return log.makeError(api, result, "cuLinkAddData", name);
   void *image = nullptr;
   size_t bytes = 0;
-  result = api.linkComplete(link, &image, &bytes);
+  result = api.linkComplete(state, &image, &bytes);
   if (result != success)
     return log.makeError(api, result, "cuLinkComplete", name);
-  Assembly assembly;
-  assembly.cubin.assign(static_cast<const char *>(image), bytes);
-  assembly.log = log.info().str();
-  if (Error error = checkAssemblerLog(name, assembly.log, env::allowSpills()))
-    return std::move(error);
+  return Assembly{std::string(static_cast<const char *>(image), bytes),
+                  log.info().str()};
+}
+
+Expected<std::string> driverLinkLog(Device &device, StringRef name,
+                                    StringRef ptx) {
+  Expected<Assembly> assembly = link(device, name, ptx);
+  if (!assembly)
+    return assembly.takeError();
+  return std::move(assembly->log);
+}
+
+Expected<Assembly> assembleWithDriver(Device &device, StringRef name,
+                                      StringRef ptx) {
+  Expected<Assembly> assembly = link(device, name, ptx);
+  if (assembly)
+    if (Error error =
+            checkAssemblerLog(name, assembly->log, env::allowSpills()))
+      return std::move(error);
   return assembly;
+}
+
+/// Whether the driver's log can be trusted to tell of serialised MMAs, found
+/// out once a process. Where there are none (before sm_90), it can.
+static bool driverLogIsTrusted(Device &device) {
+  static const bool trusted = [&] {
+    Expected<AssemblerProbe> probe = probeAssembler(device);
+    if (probe)
+      return probe->linkReportsSerialised;
+    consumeError(probe.takeError());
+    return true;
+  }();
+  return trusted;
 }
 
 Expected<Assembly> assemble(Device &device, StringRef name, StringRef ptx,
                             StringRef target) {
-  if (!env::usePtxas())
-    return assembleWithDriver(device, name, ptx, target);
+  if (Error error = checkTarget(device.properties(), name, target))
+    return std::move(error);
   std::optional<std::string> ptxas = findPtxas();
-  if (!ptxas)
+  if (env::usePtxas() && !ptxas)
     return createStringError(
         "kernel '" + name +
         "': TILEWRIGHT_USE_PTXAS is set, but there is no ptxas: expected it "
         "under CUDA_HOME, /usr/local/cuda or PATH; name it by "
         "TILEWRIGHT_PTXAS, or unset TILEWRIGHT_USE_PTXAS");
-  return assembleWithPtxas(*ptxas, name, ptx, target);
+  if (ptxas && (env::usePtxas() || !driverLogIsTrusted(device))) {
+    // What is not bound to one kind of GPU becomes code of the one present.
+    std::string arch = target.ends_with("a")
+                           ? target.str()
+                           : "sm_" + utostr(capability(device.properties()));
+    return assembleWithPtxas(*ptxas, name, ptx, arch);
+  }
+  return assembleWithDriver(device, name, ptx);
 }
 
 } // namespace tilewright

@@ -68,12 +68,19 @@ Expected<Device *> Device::open(const DriverApi &api, int index) {
   info.l2Bytes = attribute(DeviceAttribute::l2CacheBytes);
   info.sharedBytesPerBlock =
       attribute(DeviceAttribute::maxSharedMemoryPerBlockOptin);
-  info.clockMHz = attribute(DeviceAttribute::clockKHz) / 1e3;
-  info.memoryClockMHz = attribute(DeviceAttribute::memoryClockKHz) / 1e3;
-  info.memoryBusBits = attribute(DeviceAttribute::memoryBusWidthBits);
-  info.ecc = attribute(DeviceAttribute::eccEnabled);
   if (failure)
     return std::move(failure);
+  // For reports only: a driver that does not tell them gives zeros.
+  auto report = [&](DeviceAttribute which) {
+    int value = 0;
+    bool known =
+        api.deviceGetAttribute(&value, which, device->handle) == success;
+    return known ? value : 0;
+  };
+  info.clockMHz = report(DeviceAttribute::clockKHz) / 1e3;
+  info.memoryClockMHz = report(DeviceAttribute::memoryClockKHz) / 1e3;
+  info.memoryBusBits = report(DeviceAttribute::memoryBusWidthBits);
+  info.ecc = report(DeviceAttribute::eccEnabled);
 
   if (Error error = api.check(
           api.devicePrimaryCtxRetain(&device->context, device->handle),

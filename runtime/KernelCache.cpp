@@ -6,11 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/KernelCache.h"
+#include "runtime/Assembler.h"
 #include "runtime/Environment.h"
 #include "runtime/PlanJson.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/LockFileManager.h"
@@ -19,6 +22,9 @@
 #include "llvm/Support/SHA256.h"
 #include "llvm/Support/WithColor.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <dlfcn.h>
+#include <link.h>
 
 using namespace llvm;
 
@@ -220,6 +226,87 @@ Expected<KernelImage> KernelCache::findOrBuild(
   if (image)
     store(key, *image);
   return image;
+}
+
+//===----------------------------------------------------------------------===//
+// Keys of kernels
+//===----------------------------------------------------------------------===//
+
+/// The build id that the linker wrote into the loaded file around `address`.
+static std::string buildId(uintptr_t address) {
+  struct Search {
+    uintptr_t address;
+    std::string id;
+  } search{address, ""};
+  auto visit = [](dl_phdr_info *info, size_t, void *data) -> int {
+    Search &search = *static_cast<Search *>(data);
+    ArrayRef<ElfW(Phdr)> headers(info->dlpi_phdr, info->dlpi_phnum);
+    if (none_of(headers, [&](const ElfW(Phdr) & header) {
+          uintptr_t begin = info->dlpi_addr + header.p_vaddr;
+          return header.p_type == PT_LOAD && search.address >= begin &&
+                 search.address < begin + header.p_memsz;
+        }))
+      return 0;
+    for (const ElfW(Phdr) &header : headers) {
+      if (header.p_type != PT_NOTE)
+        continue;
+      const char *at =
+          reinterpret_cast<const char *>(info->dlpi_addr + header.p_vaddr);
+      const char *end = at + header.p_memsz;
+      while (at + sizeof(ElfW(Nhdr)) <= end) {
+        auto *note = reinterpret_cast<const ElfW(Nhdr) *>(at);
+        const char *name = at + sizeof *note;
+        const char *description = name + alignTo(note->n_namesz, 4);
+        if (note->n_type == NT_GNU_BUILD_ID &&
+            StringRef(name, note->n_namesz) == StringRef("GNU\0", 4))
+          search.id = toHex(StringRef(description, note->n_descsz));
+        at = description + alignTo(note->n_descsz, 4);
+      }
+    }
+    return 1;
+  };
+  dl_iterate_phdr(visit, &search);
+  return search.id;
+}
+
+const std::string &compilerIdentity() {
+  static const std::string identity = [] {
+    auto address = reinterpret_cast<uintptr_t>(&compilerIdentity);
+    std::string id = buildId(address);
+    Dl_info file;
+    sys::fs::file_status status;
+    if (id.empty() && dladdr(reinterpret_cast<void *>(address), &file) &&
+        !sys::fs::status(file.dli_fname, status))
+      id = utostr(status.getSize()) + "-" +
+           itostr(status.getLastModificationTime().time_since_epoch().count());
+    return "LLVM " LLVM_VERSION_STRING " " + id;
+  }();
+  return identity;
+}
+
+Expected<std::unique_ptr<Kernel>>
+loadCached(Device &device, StringRef ir, StringRef target,
+           function_ref<Expected<CompiledKernel>()> compile, bool *found) {
+  const DeviceProperties &info = device.properties();
+  // A cubin of sm_80 is made for the GPU at hand, so that counts, too.
+  std::string capability =
+      utostr(info.computeMajor) + utostr(info.computeMinor);
+  std::string assembler = env::usePtxas() ? findPtxas().value_or("") : "driver";
+  std::string key =
+      KernelCache::key({ir, target, capability, utostr(info.driverVersion),
+                        assembler, compilerIdentity()});
+  Expected<KernelImage> image = KernelCache::process().findOrBuild(
+      key,
+      [&]() -> Expected<KernelImage> {
+        Expected<CompiledKernel> kernel = compile();
+        if (!kernel)
+          return kernel.takeError();
+        return assembleKernel(device, std::move(*kernel));
+      },
+      found);
+  if (!image)
+    return image.takeError();
+  return Kernel::load(device, *image);
 }
 
 } // namespace tilewright

@@ -59,6 +59,18 @@ private:
   std::atomic<bool> warned = false;
 };
 
+/// What tells this build of the compiler from any other, for keys: LLVM's
+/// version, and the build id of the binary that holds it, or its size and time.
+const std::string &compilerIdentity();
+
+/// The kernel that `ir` compiles to for `target`, loaded: from the process's
+/// cache, else by `compile`, assembled and kept. With a warm cache no compiler
+/// runs. The IR must hold all that the code depends on.
+llvm::Expected<std::unique_ptr<Kernel>>
+loadCached(Device &device, llvm::StringRef ir, llvm::StringRef target,
+           llvm::function_ref<llvm::Expected<CompiledKernel>()> compile,
+           bool *found = nullptr);
+
 /// The form of an entry's file, and back. Reading fails on any damage.
 std::string writeImage(const KernelImage &image);
 llvm::Expected<KernelImage> readImage(llvm::StringRef file);

@@ -3,6 +3,8 @@
 #include "Text.h"
 
 #include "runtime/AssemblerLog.h"
+#include "runtime/AssemblerProbe.h"
+#include "runtime/SelfTest.h"
 
 using namespace tilewright;
 
@@ -76,6 +78,40 @@ TEST(Ptxas, Assembles) {
   EXPECT_CONTAINS(text, "kernel 'attend': ptxas (");
   EXPECT_CONTAINS(text, "refused the PTX");
   EXPECT_CONTAINS(text, "error");
+}
+
+/// The probes of the driver's log must be what they are said to be.
+TEST(Ptxas, Probes) {
+  std::optional<std::string> ptxas = findPtxas();
+  if (!ptxas)
+    GTEST_SKIP() << "no ptxas";
+  EXPECT_CONTAINS(
+      textOf(assembleWithPtxas(*ptxas, "probe", serialisedPtx(), "sm_90a")),
+      "(C7517)");
+  EXPECT_CONTAINS(
+      textOf(assembleWithPtxas(*ptxas, "probe", spillingPtx(), "sm_90a")),
+      "bytes spill stores");
+  EXPECT_EQ(textOf(assembleWithPtxas(*ptxas, "copy", copyTilesPtx(), "sm_90a")),
+            "success");
+}
+
+TEST(Target, Fits) {
+  DeviceProperties hopper;
+  hopper.name = "H200";
+  hopper.computeMajor = 9;
+  EXPECT_EQ(textOf(checkTarget(hopper, "k", "sm_90a")), "success");
+  EXPECT_EQ(textOf(checkTarget(hopper, "k", "sm_80")), "success");
+  DeviceProperties blackwell = hopper;
+  blackwell.computeMajor = 10;
+  EXPECT_NE(textOf(checkTarget(blackwell, "k", "sm_90a")), "success");
+  DeviceProperties ampere = hopper;
+  ampere.name = "A100";
+  ampere.computeMajor = 8;
+  EXPECT_EQ(textOf(checkTarget(ampere, "k", "sm_90a")),
+            "kernel 'k': compiled for sm_90a: expected a GPU of that kind, got "
+            "A100 (sm_80); compile the kernel for the GPU");
+  EXPECT_CONTAINS(textOf(checkTarget(hopper, "k", "cpu")),
+                  "no GPU target 'cpu'");
 }
 
 TEST(Ptxas, Missing) {
