@@ -1,12 +1,17 @@
-# Fails unless FILE needs nothing but glibc: that is what lets it travel.
+# Fails unless FILE needs nothing but glibc and libtilewright, and shows no
+# symbol but ours: that is what lets it travel, and live beside another LLVM.
 execute_process(COMMAND ${READELF} -d ${FILE} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "Shared library: \\[[^]]*" needed "${dynamic}")
 list(TRANSFORM needed REPLACE ".*\\[" "")
-set(foreign ${needed})
-list(FILTER foreign EXCLUDE REGEX "^(libc|libm|libdl|libpthread|librt|ld-linux-x86-64)\\.so")
-if(ALLOW)
-  list(FILTER foreign EXCLUDE REGEX "${ALLOW}")
+list(FILTER needed EXCLUDE REGEX "^(libc|libm|libdl|libpthread|librt|ld-linux-x86-64|libtilewright)\\.so")
+if(needed)
+  message(SEND_ERROR "${FILE} needs ${needed}")
 endif()
-if(foreign)
-  message(FATAL_ERROR "${FILE} needs ${foreign}")
+
+execute_process(COMMAND ${READELF} --dyn-syms --wide ${FILE}
+  OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^\n]*(GLOBAL|WEAK) +DEFAULT +[0-9]+ [^\n]*" shown "${symbols}")
+list(FILTER shown EXCLUDE REGEX " _Z(T[ISV])?NK?10tilewright")
+if(shown AND FILE MATCHES "\\.so$")
+  message(SEND_ERROR "${FILE} shows ${shown}")
 endif()
