@@ -2,6 +2,7 @@
 #include "bench/Commands.h"
 #include "bench/Options.h"
 #include "codegen/tools/Opt.h"
+#include "codegen/tools/Run.h"
 #include "runtime/Environment.h"
 
 #include "llvm/ADT/SmallVector.h"
@@ -23,6 +24,7 @@ struct Command {
 constexpr Command commands[] = {
     {"info", "what this machine offers", runInfo},
     {"opt", "the passes, one by one, on MLIR text", runOpt},
+    {"run", "interprets a kernel on random inputs", runInterpret},
 };
 
 void printUsage(raw_ostream &os) {

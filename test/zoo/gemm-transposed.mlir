@@ -1,0 +1,27 @@
+// Both operands transposed in memory: contiguous along their outer axis, contracted
+// along the first.
+//
+// RUN: tilewright run %s --extents m=67,n=100,k=130 --check
+
+tile.kernel @gemm_transposed(
+    in %a: !tile.tensor<bf16, [k, m]>,
+    in %b: !tile.tensor<bf16, [k, n]>,
+    out %c: !tile.tensor<bf16, [m, n]>)
+    schedule #tile.schedule<{m = 128, n = 128, k = 64}, consumers = 2, stages = {k = 3}> {
+  tile.parallel [m, n] {
+    %acc0 = tile.constant 0.0 : f32 -> !tile.tile<f32, [m, n]>
+    %acc = tile.fold [k] init(%acc0 : !tile.tile<f32, [m, n]>) {
+    ^bb0(%acc_c: !tile.tile<f32, [m, n]>):
+      %at = tile.load %a[k, m] : !tile.tensor<bf16, [k, m]> -> !tile.tile<bf16, [k, m]>
+      %bt = tile.load %b[k, n] : !tile.tensor<bf16, [k, n]> -> !tile.tile<bf16, [k, n]>
+      %acc_new = tile.dot %at, %bt acc %acc_c : !tile.tile<f32, [m, n]> contract [k] : !tile.tile<bf16, [k, m]>, !tile.tile<bf16, [k, n]> -> !tile.tile<f32, [m, n]>
+      tile.yield %acc_new : !tile.tile<f32, [m, n]>
+    } merge {
+    ^bb0(%acc_l: !tile.tile<f32, [m, n]>, %acc_r: !tile.tile<f32, [m, n]>):
+      %x = tile.binary add %acc_l, %acc_r : (!tile.tile<f32, [m, n]>, !tile.tile<f32, [m, n]>) -> !tile.tile<f32, [m, n]>
+      tile.yield %x : !tile.tile<f32, [m, n]>
+    }
+    %x2 = tile.cast %acc : !tile.tile<f32, [m, n]> -> !tile.tile<bf16, [m, n]>
+    tile.store %x2, %c[m, n] : !tile.tile<bf16, [m, n]>, !tile.tensor<bf16, [m, n]>
+  }
+}
