@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <string>
 
 using namespace tilewright;
@@ -18,11 +19,12 @@ struct EventHandle {
   double us = 0;
 };
 struct FunctionHandle {
+  std::string name;
   int localBytes = 0;
 };
 struct ModuleHandle {
   std::string image;
-  FunctionHandle function;
+  std::map<std::string, FunctionHandle> functions;
 };
 struct LinkHandle {
   std::string cubin;
@@ -41,7 +43,7 @@ static CUcontext current = nullptr;
 static ContextHandle context;
 static bool initialised = false;
 static double clockUs = 0;
-static constexpr long memoryBytes = 1l << 30;
+static constexpr long memoryBytes = 1l << 26;
 static constexpr double launchUs = 10;
 
 EXPORT FakeDriverState *fakeDriverState() { return &state; }
@@ -287,8 +289,7 @@ EXPORT CUresult cuModuleLoadDataEx(CUmodule *module, const void *image,
     if (CUresult result = assemble(text, info, error))
       return result;
   }
-  *module =
-      new ModuleHandle{text, {std::atoi(after(text, "FAKE-LOCAL").c_str())}};
+  *module = new ModuleHandle{text, {}};
   return needContext();
 }
 EXPORT CUresult cuModuleUnload(CUmodule module) {
@@ -301,7 +302,10 @@ EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module,
   if (module->image.rfind("\177ELF", 0) != 0 &&
       module->image.find(std::string(".entry ") + name) == std::string::npos)
     return 500;
-  *function = &module->function;
+  FunctionHandle &found = module->functions[name];
+  found.name = name;
+  found.localBytes = std::atoi(after(module->image, "FAKE-LOCAL").c_str());
+  *function = &found;
   return success;
 }
 EXPORT CUresult cuLinkCreate_v2(unsigned count, JitOption *options,
@@ -341,8 +345,9 @@ EXPORT CUresult cuFuncGetAttribute(int *value, FunctionAttribute which,
 EXPORT CUresult cuFuncSetAttribute(CUfunction, FunctionAttribute, int) {
   return success;
 }
-EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction,
-                                 void **parameters, void **) {
+EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig *config,
+                                 CUfunction function, void **parameters,
+                                 void **) {
   if (!current)
     return needContext();
   if (state.launchResult != success)
@@ -354,8 +359,10 @@ EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction,
       config->gridDimX % config->attrs[0].value.clusterDim.x)
     return errorInvalidValue;
   FakeLaunch launch{*config, parameters};
-  auto run = [launch] {
+  auto run = [launch, name = function->name] {
     state.launches.push_back(launch);
+    if (state.run)
+      state.run(name.c_str(), launch.config, launch.parameters);
     clockUs += launchUs;
   };
   if (isCaptured(config->stream))

@@ -1,8 +1,9 @@
 //===- FakeCudaDriver.h - A CUDA driver without a GPU -----------*- C++ -*-===//
 //
 // A shared library with the functions of runtime/DriverApi.h over host memory:
-// it runs no kernel, but notes each launch, and refuses what the real driver's
-// documentation forbids. Tests look into it through `fakeDriverState`.
+// it notes each launch, runs no kernel unless a test says how, and refuses what
+// the real driver's documentation forbids. Tests look into it through
+// `fakeDriverState`.
 //
 // An image is text. It holds an entry point if ".entry NAME" stands in it, and
 // these words direct the driver: "FAKE-LOG text" goes to the info log,
@@ -14,6 +15,7 @@
 
 #include "runtime/DriverApi.h"
 
+#include <functional>
 #include <vector>
 
 namespace tilewright {
@@ -30,6 +32,10 @@ struct FakeDriverState {
   int links = 0;       ///< completed
   int modulesFromPtx = 0;
   long liveBytes = 0;
+  /// Runs a kernel, if set.
+  std::function<void(const char *name, const cuda::CUlaunchConfig &config,
+                     void **parameters)>
+      run;
   /// The result of the next launches.
   cuda::CUresult launchResult = cuda::success;
 };

@@ -1,0 +1,82 @@
+//===- CudaOnCpu.h - CUDA C++ run thread by thread --------------*- C++ -*-===//
+//
+// Just enough to compile kernels/reference/*.cu as C++ and run them in a test:
+// the threads of a block are fibers that take turns at each barrier. Blocks
+// run one after the other, so `__shared__` is `static`.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "runtime/DriverApi.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <ucontext.h>
+#include <vector>
+
+namespace cudaoncpu {
+
+struct Dim {
+  unsigned x, y, z;
+};
+inline Dim threadIdx, blockIdx, gridDim;
+
+constexpr int maxThreads = 256;
+inline ucontext_t scheduler, fibers[maxThreads];
+inline float exchanged[maxThreads];
+inline bool done[maxThreads];
+inline std::function<void()> body;
+
+inline void runFiber() {
+  body();
+  done[threadIdx.x] = true;
+}
+
+/// Gives the turn to the other threads of the block until they are here, too.
+inline void __syncthreads() { swapcontext(&fibers[threadIdx.x], &scheduler); }
+
+inline float __shfl_xor_sync(unsigned, float x, int lane) {
+  exchanged[threadIdx.x] = x;
+  __syncthreads();
+  float other = exchanged[threadIdx.x ^ lane];
+  __syncthreads();
+  return other;
+}
+
+inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
+inline float __int_as_float(int x) { return std::bit_cast<float>(x); }
+inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
+using std::max;
+using std::min;
+
+/// Runs all blocks of a launch.
+inline void run(const tilewright::cuda::CUlaunchConfig &config,
+                std::function<void()> kernel) {
+  constexpr size_t stackBytes = 1 << 16;
+  static std::vector<char> stacks(maxThreads * stackBytes);
+  body = std::move(kernel);
+  gridDim = {config.gridDimX, config.gridDimY, config.gridDimZ};
+  unsigned threads = config.blockDimX;
+  for (blockIdx.z = 0; blockIdx.z < gridDim.z; ++blockIdx.z)
+    for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
+      for (blockIdx.x = 0; blockIdx.x < gridDim.x; ++blockIdx.x) {
+        for (unsigned t = 0; t < threads; ++t) {
+          done[t] = false;
+          getcontext(&fibers[t]);
+          fibers[t].uc_stack.ss_sp = &stacks[t * stackBytes];
+          fibers[t].uc_stack.ss_size = stackBytes;
+          fibers[t].uc_link = &scheduler;
+          makecontext(&fibers[t], runFiber, 0);
+        }
+        while (!done[0])
+          for (unsigned t = 0; t < threads; ++t)
+            if (!done[t]) {
+              threadIdx = {t, 0, 0};
+              swapcontext(&scheduler, &fibers[t]);
+            }
+      }
+}
+
+} // namespace cudaoncpu
