@@ -22,6 +22,7 @@ struct Command {
 };
 
 constexpr Command commands[] = {
+    {"compile", "a kernel of the DSL, as MLIR", runCompile},
     {"info", "what this machine offers", runInfo},
     {"opt", "the passes, one by one, on MLIR text", runOpt},
     {"run", "interprets a kernel on random inputs", runInterpret},

@@ -1,0 +1,31 @@
+//===- Module.h - A finished kernel, as MLIR --------------------*- C++ -*-===//
+//
+// For the compiler: what is behind Kernel::module(). User code does not
+// include this file.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "codegen/dialect/TileDialect.h"
+#include "dsl/Schedule.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace tilewright::dsl::detail {
+
+/// The context and the module of one kernel. Readers on several threads clone
+/// it into contexts of their own.
+struct Module {
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::string name;
+
+  Module();
+  tile::KernelOp kernel() const;
+};
+
+/// The attribute that states a configuration in the IR.
+tile::ScheduleAttr scheduleAttr(mlir::MLIRContext *context,
+                                const Configuration &configuration);
+
+} // namespace tilewright::dsl::detail

@@ -1,0 +1,142 @@
+//===- Schedule.h - How a kernel is to run ----------------------*- C++ -*-===//
+//
+// A schedule says, for one target, which tile extents, channel depths and roles
+// a kernel runs with. Its numbers may be tunables; then it stands for all
+// configurations that they span, of which the infeasible ones are known with
+// the reason.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "dsl/Axis.h"
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tilewright::dsl {
+
+/// A machine to compile for.
+struct Target {
+  const char *name;
+  friend bool operator==(const Target &a, const Target &b) {
+    return std::string_view(a.name) == b.name;
+  }
+};
+inline constexpr Target sm90a{"sm_90a"}, sm80{"sm_80"}, cpu{"cpu"};
+
+/// The value of each tunable of a schedule, by name.
+using Assignment = std::map<std::string, int64_t>;
+
+/// A whole number that depends on tunables: `bm / 64`, `turns * 128 <= bm`.
+/// Conditions are 0 or 1; division rounds toward zero, and by zero gives zero.
+class Tune {
+public:
+  Tune(int64_t value);
+  /// A tunable and the values to try.
+  Tune(std::string name, std::vector<int64_t> values);
+
+  int64_t at(const Assignment &assignment) const { return eval(assignment); }
+  const std::string &text() const { return shown; }
+  /// The tunables that this depends on, each with its values.
+  const std::map<std::string, std::vector<int64_t>> &tunables() const {
+    return uses;
+  }
+
+#define TILEWRIGHT_TUNE(OP)                                                    \
+  friend Tune operator OP(const Tune &a, const Tune &b) {                      \
+    return combine(#OP, a, b);                                                 \
+  }
+  TILEWRIGHT_TUNE(+)
+  TILEWRIGHT_TUNE(-)
+  TILEWRIGHT_TUNE(*)
+  TILEWRIGHT_TUNE(/)
+  TILEWRIGHT_TUNE(%)
+  TILEWRIGHT_TUNE(<)
+  TILEWRIGHT_TUNE(<=)
+  TILEWRIGHT_TUNE(>)
+  TILEWRIGHT_TUNE(>=)
+  TILEWRIGHT_TUNE(==)
+  TILEWRIGHT_TUNE(!=)
+  TILEWRIGHT_TUNE(&&)
+  TILEWRIGHT_TUNE(||)
+#undef TILEWRIGHT_TUNE
+
+private:
+  Tune() = default;
+  static Tune combine(std::string_view op, const Tune &a, const Tune &b);
+
+  std::function<int64_t(const Assignment &)> eval;
+  std::string shown;
+  std::map<std::string, std::vector<int64_t>> uses;
+};
+
+/// `Tune bm = tune("BM", {64, 128});`
+inline Tune tune(std::string name, std::vector<int64_t> values) {
+  return Tune(std::move(name), std::move(values));
+}
+
+/// One concrete choice of everything that a schedule says.
+struct Configuration {
+  Assignment tunables;
+  /// Tile extent of each axis named in `tile`, in elements.
+  std::vector<std::pair<std::string, int64_t>> tile;
+  /// Depth of the channels of each fold axis named in `stages`.
+  std::vector<std::pair<std::string, int64_t>> stages;
+  int64_t producers = 0; ///< warpgroups that copy
+  int64_t consumers = 1; ///< warpgroups that compute
+  bool persistent = false;
+  bool pingPong = false;
+  /// Why this cannot run; empty if it can.
+  std::string reason;
+
+  bool feasible() const { return reason.empty(); }
+  /// "BM = 128, BN = 64"
+  std::string label() const;
+};
+
+/// How many warpgroups have which role.
+struct Roles {
+  Tune producers = 1;
+  Tune consumers = 1;
+};
+
+class Schedule {
+public:
+  explicit Schedule(Target target) : machine(target) {}
+
+  /// A loop over `axis` takes `extent` elements at a time. A loop axis that is
+  /// not named goes one by one.
+  Schedule tile(Axis axis, Tune extent) const;
+  /// Axes held whole: no loop walks them. It is checked, not needed.
+  template <class... X> Schedule whole(X... axes) const {
+    Schedule result = *this;
+    (result.wholeAxes.push_back(axes.name), ...);
+    return result;
+  }
+  /// Tiles in flight of what a fold over `axis` loads.
+  Schedule stages(Axis axis, Tune depth) const;
+  /// Consumer warpgroups take turns at the tensor cores.
+  Schedule pingPong(Tune on = 1) const;
+  /// As many blocks as the machine holds, each walking tiles.
+  Schedule persistent(Tune on = 1) const;
+  Schedule warpSpecialize(Roles roles) const;
+  /// Configurations for which `condition` is 0 are infeasible: `why`.
+  Schedule require(Tune condition, std::string why) const;
+
+  const Target &target() const { return machine; }
+  const std::vector<std::string> &wholeNames() const { return wholeAxes; }
+  /// Every configuration, feasible or not; the last tunable varies fastest.
+  std::vector<Configuration> configurations() const;
+
+private:
+  Target machine;
+  std::vector<std::pair<std::string, Tune>> tiles, depths;
+  std::vector<std::string> wholeAxes;
+  std::vector<std::pair<Tune, std::string>> requirements;
+  Roles roles{0, 1};
+  Tune isPersistent = 0, isPingPong = 0;
+};
+
+} // namespace tilewright::dsl

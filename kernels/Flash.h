@@ -1,0 +1,79 @@
+//===- Flash.h - Attention, forward -----------------------------*- C++ -*-===//
+#pragma once
+
+#include "kernels/Folds.h"
+
+namespace tilewright::kernels {
+
+/// O = softmax(score(scale Q K^T)) V over the keys that the mask leaves, and
+/// the logarithm of the softmax's denominator (LSE). A row without a key gives
+/// 0 and -inf. T is the element type of Q, K, V and O.
+template <class T = bf16> Kernel flashForward(ScoreMod score, MaskMod mask) {
+  return kernel(
+      "flash_forward(q, k, v, o, lse, scale)",
+      [=](In<T, B, G, R, M, D> q, In<T, B, G, N, D> k, In<T, B, G, N, E> v,
+          Out<T, B, G, R, M, E> o, Out<f32, B, G, R, M> lse,
+          Scalar<f32> scale) {
+        parallel<B, G, R, M>([&](Point at) {
+          auto qTile = load<M, D>(q, at);
+          auto [m, l, acc] = fold<N>(
+              at, mask, onlineSoftmax<M, E>(),
+              [&](Point kv, auto m, auto l, auto acc) {
+                auto s =
+                    apply(score, dot<D>(qTile, load<N, D>(k, kv)) * scale, kv);
+                auto mNew = max(m, max<N>(s));
+                auto p = exp(s - mNew);
+                auto alpha = exp(m - mNew);
+                return carry(mNew, l * alpha + sum<N>(p),
+                             acc * alpha +
+                                 dot<N>(cast<T>(p), load<N, E>(v, kv)));
+              });
+          store(o, at, cast<T>(where(l > 0, acc / l, 0)));
+          store(lse, at, m + log(l));
+        });
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// Modifiers
+//===----------------------------------------------------------------------===//
+
+/// Keys up to the query's own, both counted from the end.
+inline const MaskMod causal = [](Point p) {
+  return p[N] - p.extent(N) <= p[M] - p.extent(M);
+};
+/// Keys less than Param "window" before the query.
+inline const Param<i32> width{"window"};
+inline const MaskMod window = [](Point p) { return p[M] - p[N] < width; };
+
+/// Scores squeezed into (-cap, cap).
+inline ScoreMod softcap(float cap) {
+  return [=](Val<f32> s, Point) { return cap * tanh(s / cap); };
+}
+
+//===----------------------------------------------------------------------===//
+// Schedules
+//===----------------------------------------------------------------------===//
+
+inline Schedule flashOnHopper() {
+  Tune bm = tune("BM", {128, 192, 256}),
+       bn = tune("BN", {64, 80, 96, 128, 160}), stages = tune("stages", {2, 3}),
+       turns = tune("ping_pong", {0, 1});
+  return Schedule(sm90a)
+      .tile(M, bm)
+      .tile(N, bn)
+      .whole(D, E)
+      .stages(N, stages)
+      .pingPong(turns)
+      .persistent()
+      .warpSpecialize({.producers = 1, .consumers = bm / 64})
+      .require(turns * 128 <= bm, "ping-pong needs two consumer warpgroups");
+}
+inline Schedule flashOnCpu() {
+  return Schedule(cpu)
+      .tile(M, tune("BM", {16, 32, 64}))
+      .tile(N, tune("BN", {32, 64, 128}))
+      .whole(D, E);
+}
+
+} // namespace tilewright::kernels

@@ -1,0 +1,47 @@
+//===- Gemm.h - Matrix product with an epilogue -----------------*- C++ -*-===//
+#pragma once
+
+#include "kernels/Folds.h"
+
+namespace tilewright::kernels {
+
+/// C = epilogue(A B), summed in f32. The epilogue may use the position, Params
+/// and Tables. T is the element type of A, B and C.
+template <class T = bf16> Kernel gemm(ScoreMod epilogue = {}) {
+  return kernel("gemm(a, b, c)", [=](In<T, M, K> a, In<T, K, N> b,
+                                     Out<T, M, N> c) {
+    parallel<M, N>([&](Point at) {
+      auto acc = fold<K>(at, runningSum<f32, M, N>(), [&](Point p, auto acc) {
+        return acc + dot<K>(load<M, K>(a, p), load<K, N>(b, p));
+      });
+      store(c, at, cast<T>(apply(epilogue, acc, at)));
+    });
+  });
+}
+
+/// A bias for each column, then max(x, 0).
+inline const Table<f32, N> bias{"bias"};
+inline const ScoreMod biasRelu = [](Val<f32> x, Point p) {
+  return max(x + bias[p], 0);
+};
+
+inline Schedule gemmOnHopper() {
+  Tune bm = tune("BM", {128, 256}), bn = tune("BN", {128, 192, 256}),
+       bk = tune("BK", {64, 128}), stages = tune("stages", {3, 4, 5});
+  return Schedule(sm90a)
+      .tile(M, bm)
+      .tile(N, bn)
+      .tile(K, bk)
+      .stages(K, stages)
+      .persistent()
+      .warpSpecialize({.producers = 1, .consumers = bm / 64})
+      .require(bm * bn <= 128 * 256, "the accumulator exceeds the registers");
+}
+inline Schedule gemmOnCpu() {
+  return Schedule(cpu)
+      .tile(M, tune("BM", {16, 64}))
+      .tile(N, tune("BN", {64, 128}))
+      .tile(K, tune("BK", {64, 256}));
+}
+
+} // namespace tilewright::kernels
