@@ -39,6 +39,11 @@ void tilewright::buildStagePipeline(OpPassManager &pm) {
   // the same tiles.
   kernel.addPass(createSpecializeWarps());
 
+  // Products of the next tile over this tile's element-wise work: policy, then
+  // mechanism. Only the consumers have products, so roles come before.
+  kernel.addPass(createAssignStages());
+  kernel.addPass(createExpandPipeline());
+
   // Segments become loops last: everything before it rewrites a body once.
   kernel.addPass(createExpandSegments());
 

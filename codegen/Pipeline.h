@@ -6,8 +6,7 @@
 
 namespace tilewright {
 
-struct BoundPipelineOptions
-    : mlir::PassPipelineOptions<BoundPipelineOptions> {
+struct BoundPipelineOptions : mlir::PassPipelineOptions<BoundPipelineOptions> {
   ListOption<std::string> extents{
       *this, "extents",
       llvm::cl::desc("extent of each axis that is held whole, as d=128,e=64")};
@@ -22,7 +21,8 @@ void buildBoundPipeline(mlir::OpPassManager &pm,
 /// the stage interpreter.
 void buildStagePipeline(mlir::OpPassManager &pm);
 
-/// Makes both known to `tilewright opt`: --tilewright-bound, --tilewright-stage.
+/// Makes both known to `tilewright opt`: --tilewright-bound,
+/// --tilewright-stage.
 void registerPipelines();
 
 } // namespace tilewright

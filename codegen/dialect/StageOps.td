@@ -65,17 +65,18 @@ def Stage_FoldOp : Stage_Op<"fold", [RecursiveMemoryEffects, SingleBlock, AttrSi
     numbers, `full` or `partial`, and carries values. The body's first argument
     is the tile number (i32). In a full segment a `tile.mask` is the identity.
     `stage-expand-segments` makes one scf.for of each segment, last of all, so
-    that every rewriting of the body is done once.
+    that every rewriting of the body is done once. `overlap` asks for products
+    of the next tile to run under the element-wise work of this one.
 
     `%r = stage.fold segments(full %a to %b, partial %b to %c) init(%x : f32) { ^bb0(%i: i32, %c: f32): ... stage.yield %y : f32 }`
   }];
   let arguments = (ins Variadic<I32>:$bounds, DenseI32ArrayAttr:$segment_kinds,
-                       Variadic<Stage_Frag>:$inits);
+                       Variadic<Stage_Frag>:$inits, UnitAttr:$overlap);
   let results = (outs Variadic<Stage_Frag>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     custom<Segments>($bounds, $segment_kinds)
-    (`init` `(` $inits^ `:` type($inits) `)`)? attr-dict-with-keyword
+    (`init` `(` $inits^ `:` type($inits) `)`)? (`overlap` $overlap^)? attr-dict-with-keyword
     $body (`->` type($results)^)?
   }];
   let hasVerifier = 1;

@@ -56,7 +56,9 @@ public:
       : source(source), target(target),
         warps(4 * (source.getSchedule() ? source.getSchedule()->getConsumers()
                                         : 1)),
-        policy(source, warps), builder(source.getContext()) {}
+        policy(source, warps),
+        overlap(source.getSchedule() && source.getSchedule()->getOverlap()),
+        builder(source.getContext()) {}
 
   LogicalResult run();
 
@@ -101,6 +103,7 @@ private:
   const Target &target;
   int64_t warps;
   LayoutPolicy policy;
+  bool overlap;
   OpBuilder builder;
   stage::KernelOp kernel;
   Location loc = UnknownLoc::get(source.getContext());
@@ -336,9 +339,9 @@ StageBuilder::emitFoldAxes(tile::FoldOp fold, ArrayRef<StringAttr> axes,
                               builder, loc, extent, constant(extents.front()))};
     rangeKinds = {static_cast<int32_t>(tile::SegmentKind::partial)};
   }
-  auto loop =
-      stage::FoldOp::create(builder, loc, inits.getTypes(), range,
-                            builder.getDenseI32ArrayAttr(rangeKinds), inits);
+  auto loop = stage::FoldOp::create(builder, loc, inits.getTypes(), range,
+                                    builder.getDenseI32ArrayAttr(rangeKinds),
+                                    inits, overlap);
   Block &body = loop.getBody().emplaceBlock();
   BlockArgument number = body.addArgument(builder.getI32Type(), loc);
   for (Value init : inits)

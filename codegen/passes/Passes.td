@@ -40,6 +40,22 @@ def ConvertTileToStage : TilewrightPass<"tile-to-stage", "::mlir::ModuleOp"> {
                            "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
+def AssignStages : TilewrightPass<"stage-assign-stages", "::tilewright::stage::KernelOp"> {
+  let summary = "which ops of an overlapped fold run one tile late, and in which order";
+  let description = [{
+    The policy of software pipelining, written on the ops as
+    `stage.step = array<i64: stage, order>`: products that do not depend on what
+    the fold carries lead; products fed by them, and what hangs on those, follow
+    one tile later, in flight under the element-wise work in between.
+  }];
+}
+
+def ExpandPipeline : TilewrightPass<"stage-expand-pipeline", "::tilewright::stage::KernelOp"> {
+  let summary = "skews a fold by its ops' stages: prologue, body, epilogue";
+  let description = "The mechanism: it reads `stage.step` and knows no op but waits, which it recounts.";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
 def SpecializeWarps : TilewrightPass<"stage-specialize-warps", "::tilewright::stage::KernelOp"> {
   let summary = "one program becomes two roles, producer and consumer";
   let description = [{

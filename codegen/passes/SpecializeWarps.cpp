@@ -54,7 +54,7 @@ static LogicalResult copyProducer(Region &program, Block &block,
           llvm::map_to_vector(
               fold.getBounds(),
               [&](Value bound) { return mapping.lookupOrDefault(bound); }),
-          fold.getSegmentKindsAttr(), ValueRange());
+          fold.getSegmentKindsAttr(), ValueRange(), /*overlap=*/false);
       Block &body = copy.getBody().emplaceBlock();
       mapping.map(fold.getBody().getArgument(0),
                   body.addArgument(builder.getI32Type(), fold.getLoc()));

@@ -1,0 +1,219 @@
+//===- AssignStages.cpp - Which ops of a fold run one tile late -----------===//
+//
+// Before: stage.fold ops, some asking for overlap. After: every op in the body
+// of such a fold carries `stage.step = array<i64: stage, order>`, if its
+// products permit; else nothing changes. Stage 1 runs one tile behind stage 0.
+//
+// The order within a step of the skewed loop:
+//   1. stage 0: issue the leading products (they need nothing that is carried)
+//   2. stage 1: issue the following products of the tile before
+//   3. stage 0: wait for the leading ones; element-wise work on them
+//   4. stage 1: wait for the following ones, and what hangs on them
+//   5. stage 0: what needs their result, and conversions that feed stage 1,
+//      whose registers are free only now
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/passes/Passes.h"
+#include "mlir/Analysis/SliceAnalysis.h"
+
+namespace tilewright {
+#define GEN_PASS_DEF_ASSIGNSTAGES
+#include "codegen/passes/Passes.h.inc"
+} // namespace tilewright
+
+using namespace mlir;
+using namespace tilewright;
+
+namespace {
+
+using OpSet = llvm::SmallSetVector<Operation *, 16>;
+
+class StageAssignment {
+public:
+  explicit StageAssignment(stage::FoldOp fold)
+      : fold(fold), body(fold.getBody().front()) {}
+
+  /// False where the fold's products do not permit an overlap.
+  bool compute();
+  void write();
+
+private:
+  bool collect();
+  void addForward(Operation *op, OpSet &set);
+  void addBackward(Operation *op, OpSet &set);
+  bool carriedByStage1(Value value);
+  void place(Operation *op, int64_t stage) {
+    steps[op] = {stage, static_cast<int64_t>(steps.size())};
+  }
+
+  stage::FoldOp fold;
+  Block &body;
+  SmallVector<stage::MmaOp> leading, following;
+  OpSet late; ///< stage 1
+  llvm::MapVector<Operation *, std::pair<int64_t, int64_t>> steps;
+};
+
+} // namespace
+
+/// `op` and the ops of the body that use its results, transitively.
+void StageAssignment::addForward(Operation *op, OpSet &set) {
+  if (op == body.getTerminator() || !set.insert(op))
+    return;
+  for (Operation *user : op->getUsers())
+    if (Operation *inBody = body.findAncestorOpInBlock(*user))
+      addForward(inBody, set);
+}
+
+/// `op` and the ops of the body that it needs, transitively.
+void StageAssignment::addBackward(Operation *op, OpSet &set) {
+  for (Value operand : op->getOperands())
+    if (Operation *def = operand.getDefiningOp();
+        def && def->getBlock() == &body)
+      addBackward(def, set);
+  set.insert(op);
+}
+
+bool StageAssignment::collect() {
+  for (Operation &op : body) {
+    // Loops and other effects are not moved.
+    bool known = isa<stage::GetOp, stage::ReleaseOp, stage::MmaOp,
+                     stage::MmaFenceOp, stage::MmaCommitOp, stage::MmaWaitOp,
+                     stage::YieldOp, stage::GlobalLoadOp>(op) ||
+                 (isPure(&op) && op.getNumRegions() == 0);
+    if (!known)
+      return false;
+  }
+  for (auto mma : body.getOps<stage::MmaOp>()) {
+    OpSet needs;
+    addBackward(mma, needs);
+    bool carries = llvm::any_of(needs, [&](Operation *op) {
+      return llvm::any_of(op->getOperands(), [&](Value operand) {
+        auto arg = dyn_cast<BlockArgument>(operand);
+        return arg && arg.getOwner() == &body && arg.getArgNumber() > 0;
+      });
+    });
+    bool fed = llvm::any_of(
+        leading, [&](stage::MmaOp lead) { return needs.contains(lead); });
+    if (!carries && !fed)
+      leading.push_back(mma);
+    else if (fed)
+      following.push_back(mma);
+    else
+      return false; // needs the carry, but no product: nothing to hide under
+  }
+  return !leading.empty() && !following.empty();
+}
+
+/// A carried value that stage 1 makes: in the skewed loop it is at hand only
+/// after phase 4.
+bool StageAssignment::carriedByStage1(Value value) {
+  auto arg = dyn_cast<BlockArgument>(value);
+  if (!arg || arg.getOwner() != &body || arg.getArgNumber() == 0)
+    return false;
+  Operation *def =
+      body.getTerminator()->getOperand(arg.getArgNumber() - 1).getDefiningOp();
+  return def && late.contains(def);
+}
+
+bool StageAssignment::compute() {
+  if (!collect())
+    return false;
+  for (stage::MmaOp mma : following)
+    addForward(mma, late);
+
+  // A message that only stage 1 reads is received there.
+  for (auto get : body.getOps<stage::GetOp>())
+    if (llvm::all_of(get->getUsers(),
+                     [&](Operation *user) { return late.contains(user); }))
+      late.insert(get);
+  auto isLateChannel = [&](Value channel) {
+    return llvm::any_of(channel.getUsers(), [&](Operation *user) {
+      return isa<stage::GetOp>(user) && late.contains(user);
+    });
+  };
+
+  // Phase 1 and 2. A fence and a commit go with the products between them.
+  auto issue = [&](ArrayRef<stage::MmaOp> products, int64_t stage) {
+    OpSet needed;
+    for (stage::MmaOp mma : products)
+      addBackward(mma, needed);
+    for (stage::MmaOp mma : products) {
+      for (Operation *before = mma->getPrevNode();
+           before && !isa<stage::MmaOp>(before); before = before->getPrevNode())
+        if (isa<stage::MmaFenceOp>(before)) {
+          needed.insert(before);
+          break;
+        }
+      for (Operation *after = mma->getNextNode(); after;
+           after = after->getNextNode())
+        if (isa<stage::MmaCommitOp>(after)) {
+          needed.insert(after);
+          break;
+        }
+    }
+    for (Operation &op : body)
+      if (needed.contains(&op) &&
+          (stage == 0 || late.contains(&op) ||
+           isa<stage::MmaFenceOp, stage::MmaCommitOp>(op)))
+        if (!steps.count(&op))
+          place(&op, stage);
+  };
+  issue(leading, 0);
+  issue(following, 1);
+
+  // Phase 3 and 5 are told apart by what needs stage 1's carried values.
+  OpSet last;
+  for (Operation &op : body) {
+    bool crossing = isa<tile::CastOp>(op) && !op.use_empty() &&
+                    llvm::all_of(op.getUsers(), [&](Operation *user) {
+                      return late.contains(user);
+                    });
+    if (!late.contains(&op) && !steps.count(&op) &&
+        (crossing || llvm::any_of(op.getOperands(), [&](Value operand) {
+           return carriedByStage1(operand) ||
+                  (operand.getDefiningOp() &&
+                   last.contains(operand.getDefiningOp()));
+         })))
+      last.insert(&op);
+  }
+  for (bool final : {false, true}) {
+    for (Operation &op : body) // phase 3, 5
+      if (&op != body.getTerminator() && !steps.count(&op) &&
+          !late.contains(&op) && last.contains(&op) == final) {
+        auto release = dyn_cast<stage::ReleaseOp>(op);
+        if (!release || !isLateChannel(release.getChannel()))
+          place(&op, 0);
+      }
+    if (final)
+      break;
+    for (Operation &op : body) { // phase 4
+      auto release = dyn_cast<stage::ReleaseOp>(op);
+      if (!steps.count(&op) &&
+          (late.contains(&op) ||
+           (release && isLateChannel(release.getChannel()))))
+        place(&op, 1);
+    }
+  }
+  return true;
+}
+
+void StageAssignment::write() {
+  Builder builder(fold.getContext());
+  for (auto [op, step] : steps)
+    op->setAttr("stage.step",
+                builder.getDenseI64ArrayAttr({step.first, step.second}));
+}
+
+namespace {
+struct AssignStages : tilewright::impl::AssignStagesBase<AssignStages> {
+  void runOnOperation() override {
+    getOperation().walk([](stage::FoldOp fold) {
+      if (!fold.getOverlap())
+        return;
+      StageAssignment assignment(fold);
+      if (assignment.compute())
+        assignment.write();
+    });
+  }
+};
+} // namespace
