@@ -26,6 +26,7 @@ constexpr Command commands[] = {
     {"info", "what this machine offers", runInfo},
     {"opt", "the passes, one by one, on MLIR text", runOpt},
     {"run", "interprets a kernel on random inputs", runInterpret},
+    {"selftest", "tests of the devices present", runSelfTest},
 };
 
 void printUsage(raw_ostream &os) {

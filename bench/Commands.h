@@ -14,5 +14,6 @@ namespace tilewright {
 
 int runCompile(int argc, char **argv);
 int runInfo(int argc, char **argv);
+int runSelfTest(int argc, char **argv);
 
 } // namespace tilewright
