@@ -8,21 +8,21 @@
 using namespace llvm;
 using namespace tilewright;
 
-static cl::OptionCategory category("compile options");
-static cl::opt<std::string> kernelName("kernel", cl::cat(category),
-                                       cl::desc("which kernel (see --list)"),
-                                       cl::value_desc("name"));
-static cl::list<std::string>
-    settings("with", cl::cat(category), cl::CommaSeparated,
-             cl::desc("options of the kernel: --with=mask=causal,dtype=f16"),
-             cl::value_desc("name=value"));
-static cl::opt<bool> list("list", cl::cat(category),
-                          cl::desc("list the kernels and what they read"));
-static cl::opt<bool> locations("locations", cl::cat(category),
-                               cl::desc("print where each op was written"));
-
 int tilewright::runCompile(int argc, char **argv) {
-  parseOptions(argc, argv, category, "writes a kernel of the DSL as MLIR\n");
+  cl::OptionCategory category("tilewright compile");
+  cl::opt<std::string> kernelName("kernel", cl::cat(category),
+                                  cl::desc("which kernel (see --list)"),
+                                  cl::value_desc("name"));
+  cl::list<std::string> settings(
+      "with", cl::cat(category), cl::CommaSeparated,
+      cl::desc("options of the kernel: --with=mask=causal,dtype=f16"),
+      cl::value_desc("name=value"));
+  cl::opt<bool> list("list", cl::cat(category),
+                     cl::desc("list the kernels and what they read"));
+  cl::opt<bool> locations("locations", cl::cat(category),
+                          cl::desc("print where each op was written"));
+  parseOptions(argc, argv, category, "Writes a kernel of the DSL as MLIR.\n");
+
   if (list) {
     for (const kernels::Entry &entry : kernels::allKernels())
       outs() << formatv("  {0,-18}{1}\n", entry.name, entry.summary);
