@@ -48,6 +48,12 @@ Expected<Device *> Device::open(const DriverApi &api, int index) {
                     "cuDeviceGetName"))
     return std::move(error);
   info.name = name;
+  char busId[32] = "";
+  if (Error error =
+          api.check(api.deviceGetPciBusId(busId, sizeof busId, device->handle),
+                    "cuDeviceGetPCIBusId"))
+    return std::move(error);
+  info.pciBusId = busId;
   size_t bytes = 0;
   if (Error error = api.check(api.deviceTotalMem(&bytes, device->handle),
                               "cuDeviceTotalMem"))

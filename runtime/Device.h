@@ -20,6 +20,7 @@ namespace tilewright {
 
 struct DeviceProperties {
   std::string name;
+  std::string pciBusId; ///< "0000:19:00.0"
   int index = 0;
   int computeMajor = 0, computeMinor = 0;
   int multiprocessors = 0;

@@ -148,6 +148,7 @@ constexpr int streamCaptureThreadLocal = 1;
   X(deviceGetCount, "cuDeviceGetCount", int *)                                 \
   X(deviceGet, "cuDeviceGet", CUdevice *, int)                                 \
   X(deviceGetName, "cuDeviceGetName", char *, int, CUdevice)                   \
+  X(deviceGetPciBusId, "cuDeviceGetPCIBusId", char *, int, CUdevice)           \
   X(deviceTotalMem, "cuDeviceTotalMem_v2", size_t *, CUdevice)                 \
   X(deviceGetAttribute, "cuDeviceGetAttribute", int *, DeviceAttribute,        \
     CUdevice)                                                                  \

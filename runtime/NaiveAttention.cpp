@@ -1,5 +1,6 @@
 //===- NaiveAttention.cpp - The reference attention on a GPU ----*- C++ -*-===//
 #include "runtime/NaiveAttention.h"
+#include "runtime/KernelCache.h"
 #include "runtime/Nvrtc.h"
 
 #include "llvm/ADT/Twine.h"
@@ -22,16 +23,45 @@ StringRef naiveAttentionSource() {
   return source;
 }
 
+StringRef naiveAttentionPtx() {
+  static constexpr StringLiteral ptx(
+#include "runtime/NaiveAttentionPtx.inc"
+  );
+  return ptx;
+}
+
+/// Compiled for the device by NVRTC; without one, the PTX of the build, if it
+/// had a CUDA compiler.
+static Expected<KernelImage> compileReference(const std::string &target) {
+  KernelImage image;
+  Expected<NvrtcOutput> compiled =
+      compileCuda("naive_attention.cu", naiveAttentionSource(), target);
+  if (compiled) {
+    image.cubin = std::move(compiled->cubin);
+    return image;
+  }
+  if (naiveAttentionPtx().empty())
+    return compiled.takeError();
+  consumeError(compiled.takeError());
+  image.kernel.ptx = naiveAttentionPtx().str();
+  return image;
+}
+
 Expected<std::unique_ptr<NaiveAttention>>
 NaiveAttention::create(Device &device) {
   const DeviceProperties &info = device.properties();
-  Expected<NvrtcOutput> compiled = compileCuda(
-      "naive_attention.cu", naiveAttentionSource(),
-      formatv("sm_{0}{1}", info.computeMajor, info.computeMinor).str());
-  if (!compiled)
-    return compiled.takeError();
+  std::string target =
+      formatv("sm_{0}{1}", info.computeMajor, info.computeMinor).str();
+  std::string key =
+      KernelCache::key({"naive_attention.cu", naiveAttentionSource(), target,
+                        formatv("{0}", info.driverVersion).str()});
+  Expected<KernelImage> image = KernelCache::process().findOrBuild(
+      key, [&] { return compileReference(target); });
+  if (!image)
+    return image.takeError();
   Expected<Module> module =
-      Module::load(device, "naive_attention.cu", compiled->cubin);
+      Module::load(device, "naive_attention.cu",
+                   image->cubin.empty() ? image->kernel.ptx : image->cubin);
   if (!module)
     return module.takeError();
   return std::unique_ptr<NaiveAttention>(

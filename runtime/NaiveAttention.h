@@ -2,7 +2,8 @@
 //
 // Host side of kernels/reference/naive_attention.cu, which NVRTC compiles when
 // it is first wanted: attention with one kernel an operation, and random data
-// made on the device.
+// made on the device. A machine with nothing but a driver uses PTX that the
+// build made.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -64,7 +65,9 @@ private:
   Buffer scores;
 };
 
-/// The CUDA source, for those who want to compile it otherwise.
+/// The CUDA source, and the PTX that the build made of it for sm_80 and later,
+/// which is empty if there was no CUDA compiler.
 llvm::StringRef naiveAttentionSource();
+llvm::StringRef naiveAttentionPtx();
 
 } // namespace tilewright

@@ -1,5 +1,6 @@
 //===- Timing.cpp - How long it takes ---------------------------*- C++ -*-===//
 #include "runtime/Timing.h"
+#include "runtime/Clocks.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 using namespace llvm;
@@ -56,6 +58,7 @@ Expected<Timing> timeOnDevice(Device &device, cuda::CUstream stream,
     }
     return events[index].record(stream);
   };
+  std::optional<ClockSample> clocks;
   auto run = [&](int launches) -> Error {
     if (Error error = mark(0))
       return error;
@@ -65,6 +68,10 @@ Expected<Timing> timeOnDevice(Device &device, cuda::CUstream stream,
       if (Error error = mark(i + 1))
         return error;
     }
+    // The host is ahead of the GPU, which is busy halfway through.
+    if (Error error = events[launches / 2].synchronize())
+      return error;
+    clocks = sampleClocks(device);
     return events[launches].synchronize();
   };
 
@@ -93,7 +100,12 @@ Expected<Timing> timeOnDevice(Device &device, cuda::CUstream stream,
       return time.takeError();
     times.push_back(*time);
   }
-  return summarize(times);
+  Timing timing = summarize(times);
+  if (clocks) {
+    timing.clockMHz = clocks->multiprocessorMHz;
+    timing.powerWatts = clocks->powerWatts;
+  }
+  return timing;
 }
 
 Expected<Timing> timeOnHost(function_ref<Error()> call,

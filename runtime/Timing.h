@@ -22,6 +22,8 @@ struct TimingOptions {
 struct Timing {
   double medianUs = 0, minUs = 0, meanUs = 0, deviationUs = 0;
   int samples = 0;
+  /// Of the GPU, halfway through the measurement; 0: not known.
+  double clockMHz = 0, powerWatts = 0;
 };
 
 /// Statistics of at least one sample.

@@ -94,6 +94,10 @@ EXPORT CUresult cuDeviceGetName(char *name, int size, CUdevice) {
   std::strncpy(name, "Fake GPU", size);
   return success;
 }
+EXPORT CUresult cuDeviceGetPCIBusId(char *text, int size, CUdevice) {
+  std::strncpy(text, "0000:ff:1f.0", size);
+  return success;
+}
 EXPORT CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice) {
   *bytes = memoryBytes;
   return success;

@@ -6,10 +6,24 @@
 
 #include "runtime/Device.h"
 
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+
 #include <cstdlib>
 #include <dlfcn.h>
 
 namespace tilewright {
+
+/// A cache of the test program's own, gone when it ends.
+struct TemporaryCache {
+  llvm::SmallString<128> folder;
+  TemporaryCache() {
+    if (!llvm::sys::fs::createUniqueDirectory("tilewright-cache", folder))
+      setenv("TILEWRIGHT_CACHE_DIR", folder.c_str(), 1);
+  }
+  ~TemporaryCache() { llvm::sys::fs::remove_directories(folder); }
+};
+inline TemporaryCache temporaryCache;
 
 /// Opens the fake driver and forgets what it has noted.
 struct FakeDeviceTest : testing::Test {

@@ -2,6 +2,7 @@
 #include "runtime/Device.h"
 #include "FakeDevice.h"
 
+#include "runtime/Clocks.h"
 #include "runtime/Timing.h"
 #include "runtime/Tuner.h"
 
@@ -29,6 +30,8 @@ TEST_F(DeviceTest, OldDriver) {
 TEST_F(DeviceTest, Properties) {
   const DeviceProperties &info = device.properties();
   EXPECT_EQ(info.name, "Fake GPU");
+  EXPECT_EQ(info.pciBusId, "0000:ff:1f.0");
+  EXPECT_FALSE(sampleClocks(device).has_value()); // NVML knows no such GPU
   EXPECT_EQ(info.computeMajor, 9);
   EXPECT_EQ(info.multiprocessors, 5);
   EXPECT_EQ(info.sharedBytesPerBlock, 232448);

@@ -2,6 +2,7 @@
 #include "runtime/Nvrtc.h"
 #include "Text.h"
 
+#include "runtime/Assembler.h"
 #include "runtime/NaiveAttention.h"
 
 #include <cstdlib>
@@ -28,6 +29,15 @@ TEST(Nvrtc, CompilesTheReference) {
           "naive_output_f32_f32", "fill_normal_bf16", "fill_normal_f32"})
       EXPECT_CONTAINS(output->ptx, std::string(".entry ") + entry + "(");
   }
+}
+
+TEST(Nvrtc, TheBuildMadePtx) {
+  llvm::StringRef ptx = naiveAttentionPtx();
+  std::optional<std::string> ptxas = findPtxas();
+  if (ptx.empty() || !ptxas)
+    GTEST_SKIP() << "no CUDA compiler";
+  EXPECT_EQ(textOf(assembleWithPtxas(*ptxas, "reference", ptx, "sm_90")),
+            "success");
 }
 
 TEST(Nvrtc, SaysWhatIsWrong) {
