@@ -844,5 +844,5 @@ dsl::detail::scheduleAttr(MLIRContext *context,
       };
   return tile::ScheduleAttr::get(
       context, dictionary(configuration.tile), configuration.consumers,
-      dictionary(configuration.stages), configuration.persistent);
+      dictionary(configuration.stages), configuration.overlap);
 }

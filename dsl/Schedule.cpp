@@ -92,14 +92,9 @@ Schedule Schedule::stages(Axis axis, Tune depth) const {
   result.depths.emplace_back(axis.name, std::move(depth));
   return result;
 }
-Schedule Schedule::pingPong(Tune on) const {
+Schedule Schedule::overlap(Tune on) const {
   Schedule result = *this;
-  result.isPingPong = std::move(on);
-  return result;
-}
-Schedule Schedule::persistent(Tune on) const {
-  Schedule result = *this;
-  result.isPersistent = std::move(on);
+  result.overlaps = std::move(on);
   return result;
 }
 Schedule Schedule::warpSpecialize(Roles given) const {
@@ -167,8 +162,7 @@ std::vector<Configuration> Schedule::configurations() const {
           axis, value("the number of stages of " + axis, depth, 1));
     config.producers = value("the number of producers", roles.producers, 0);
     config.consumers = value("the number of consumers", roles.consumers, 1);
-    config.persistent = isPersistent.at(assignment) != 0;
-    config.pingPong = isPingPong.at(assignment) != 0;
+    config.overlap = overlaps.at(assignment) != 0;
     for (const auto &[condition, why] : requirements)
       if (config.reason.empty() && !condition.at(assignment))
         config.reason = why + " (" + condition.text() + ")";

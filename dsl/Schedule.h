@@ -86,8 +86,7 @@ struct Configuration {
   std::vector<std::pair<std::string, int64_t>> stages;
   int64_t producers = 0; ///< warpgroups that copy
   int64_t consumers = 1; ///< warpgroups that compute
-  bool persistent = false;
-  bool pingPong = false;
+  bool overlap = false;
   /// Why this cannot run; empty if it can.
   std::string reason;
 
@@ -117,10 +116,9 @@ public:
   }
   /// Tiles in flight of what a fold over `axis` loads.
   Schedule stages(Axis axis, Tune depth) const;
-  /// Consumer warpgroups take turns at the tensor cores.
-  Schedule pingPong(Tune on = 1) const;
-  /// As many blocks as the machine holds, each walking tiles.
-  Schedule persistent(Tune on = 1) const;
+  /// A fold's products of the next tile are issued before the element-wise work
+  /// of this one.
+  Schedule overlap(Tune on = 1) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.
   Schedule require(Tune condition, std::string why) const;
@@ -136,7 +134,7 @@ private:
   std::vector<std::string> wholeAxes;
   std::vector<std::pair<Tune, std::string>> requirements;
   Roles roles{0, 1};
-  Tune isPersistent = 0, isPingPong = 0;
+  Tune overlaps = 0;
 };
 
 } // namespace tilewright::dsl

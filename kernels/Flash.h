@@ -58,16 +58,14 @@ inline ScoreMod softcap(float cap) {
 inline Schedule flashOnHopper() {
   Tune bm = tune("BM", {128, 192, 256}),
        bn = tune("BN", {64, 80, 96, 128, 160}), stages = tune("stages", {2, 3}),
-       turns = tune("ping_pong", {0, 1});
+       overlap = tune("overlap", {0, 1});
   return Schedule(sm90a)
       .tile(M, bm)
       .tile(N, bn)
       .whole(D, E)
       .stages(N, stages)
-      .pingPong(turns)
-      .persistent()
-      .warpSpecialize({.producers = 1, .consumers = bm / 64})
-      .require(turns * 128 <= bm, "ping-pong needs two consumer warpgroups");
+      .overlap(overlap)
+      .warpSpecialize({.producers = 1, .consumers = bm / 64});
 }
 inline Schedule flashOnCpu() {
   return Schedule(cpu)

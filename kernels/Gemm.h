@@ -33,7 +33,6 @@ inline Schedule gemmOnHopper() {
       .tile(N, bn)
       .tile(K, bk)
       .stages(K, stages)
-      .persistent()
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
       .require(bm * bn <= 128 * 256, "the accumulator exceeds the registers");
 }
