@@ -47,6 +47,9 @@ llvm::SmallVector<mlir::StringAttr> axisNames(mlir::ArrayAttr axes);
 /// The parallel or fold around `op` that binds `axis`; null if the axis is held
 /// whole there.
 mlir::Operation *findBinder(mlir::Operation *op, mlir::StringAttr axis);
+/// The op in whose scope the type of `value` is to be read: the loops around
+/// that op bind its axes. Carried values live outside their fold.
+mlir::Operation *scopeOf(mlir::Value value);
 
 } // namespace tilewright::tile
 

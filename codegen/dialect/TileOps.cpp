@@ -28,6 +28,12 @@ Operation *tile::findBinder(Operation *op, StringAttr axis) {
   return nullptr;
 }
 
+Operation *tile::scopeOf(Value value) {
+  if (Operation *definition = value.getDefiningOp())
+    return definition;
+  return cast<BlockArgument>(value).getOwner()->getParentOp();
+}
+
 /// Shared by load, store and accumulate.
 static LogicalResult verifyAccess(Operation *op, tile::TensorType tensor,
                                   ArrayAttr at, Type value) {

@@ -25,14 +25,6 @@ using namespace tilewright::tile;
 // Axes of a kernel
 //===----------------------------------------------------------------------===//
 
-/// The op in whose scope `value` lives: names bound around that op are bound
-/// in the value's type. Carried values live outside their fold.
-static Operation *scopeOf(Value value) {
-  if (Operation *definition = value.getDefiningOp())
-    return definition;
-  return cast<BlockArgument>(value).getOwner()->getParentOp();
-}
-
 static void forEachValue(KernelOp kernel, function_ref<void(Value)> visit) {
   kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
     for (Region &region : op->getRegions())

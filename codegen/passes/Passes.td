@@ -20,6 +20,10 @@ def TileBind : TilewrightPass<"tile-bind", "::tilewright::tile::KernelOp"> {
   ];
 }
 
+def TilePlaceMasks : TilewrightPass<"tile-place-masks", "::tilewright::tile::KernelOp"> {
+  let summary = "the fewest tile.mask ops by which reductions see their identity at points that do not exist";
+}
+
 def FuseAccumulators : TilewrightPass<"tile-fuse-accumulators", "::tilewright::tile::KernelOp"> {
   let summary = "an addition to a dot's only use becomes the dot's accumulator";
 }

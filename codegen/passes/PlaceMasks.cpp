@@ -1,0 +1,76 @@
+//===- PlaceMasks.cpp - tile-place-masks: domains to tile.mask ops --------===//
+//
+// Before: bound IR, where the mask regions of folds and the extents of axes
+// restrict the domain. After: tile.mask ops do so, as few as DeadPoints.h
+// finds; the reductions and dots of the kernel may be taken as they stand. The
+// mask regions stay for tile-analyse-masks, which reads the live range off them
+// and erases them.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/analysis/DeadPoints.h"
+#include "codegen/passes/Passes.h"
+
+namespace tilewright {
+#define GEN_PASS_DEF_TILEPLACEMASKS
+#include "codegen/passes/Passes.h.inc"
+} // namespace tilewright
+
+using namespace mlir;
+using namespace tilewright;
+using namespace tilewright::tile;
+
+/// Builds the boolean that says which points `dead` does not exclude.
+static Value buildLive(OpBuilder &builder, Location loc,
+                       const DeadPoints &dead) {
+  if (!dead.isTail()) {
+    Block &block = cast<FoldOp>(dead.loop).getMask().front();
+    IRMapping mapping;
+    for (Operation &op : block.without_terminator())
+      builder.clone(op, mapping);
+    return mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
+  }
+  SmallVector<int64_t> extents;
+  ArrayAttr axes;
+  if (auto fold = dyn_cast<FoldOp>(dead.loop))
+    axes = fold.getAxes(), llvm::append_range(extents, fold.getExtents());
+  else
+    axes = cast<ParallelOp>(dead.loop).getAxes(),
+    llvm::append_range(extents, cast<ParallelOp>(dead.loop).getExtents());
+  int64_t extent =
+      extents[llvm::find(axes.getValue(), dead.tailAxis) - axes.begin()];
+  Type i32 = builder.getI32Type();
+  Value position = IndexOp::create(
+      builder, loc, TileType::get(i32, {dead.tailAxis}, {extent}),
+      dead.tailAxis);
+  Value end = ExtentOp::create(builder, loc, i32, dead.tailAxis);
+  return CompareOp::create(builder, loc, CompareKind::lt, position, end);
+}
+
+static void place(const PlannedMask &planned, ArrayRef<DeadPoints> dead) {
+  Value value = planned.value;
+  OpBuilder builder(value.getContext());
+  builder.setInsertionPointAfterValue(value);
+  Location loc = value.getLoc();
+  Value live;
+  for (unsigned i : planned.dead) {
+    Value one = buildLive(builder, loc, dead[i]);
+    live = live ? BinaryOp::create(builder, loc, BinaryKind::logical_and, live,
+                                   one)
+                      .getResult()
+                : one;
+  }
+  auto mask = MaskOp::create(builder, loc, value, live, planned.fill);
+  value.replaceAllUsesExcept(mask, mask);
+}
+
+namespace {
+struct TilePlaceMasks : tilewright::impl::TilePlaceMasksBase<TilePlaceMasks> {
+  void runOnOperation() override {
+    FailureOr<MaskPlan> plan = planMasks(getOperation());
+    if (failed(plan))
+      return signalPassFailure();
+    for (const PlannedMask &mask : plan->masks)
+      place(mask, plan->dead);
+  }
+};
+} // namespace
