@@ -126,8 +126,7 @@ std::vector<Configuration> Schedule::configurations() const {
     gather(depth);
   for (const auto &[condition, why] : requirements)
     gather(condition);
-  for (const Tune *expression :
-       {&roles.producers, &roles.consumers, &isPersistent, &isPingPong})
+  for (const Tune *expression : {&roles.producers, &roles.consumers, &overlaps})
     gather(*expression);
 
   std::vector<Assignment> assignments(1);
