@@ -45,7 +45,7 @@ std::vector<SelfTest> allTests() {
   std::vector<SelfTest> tests;
   for (const DeviceCheck &check : deviceChecks())
     tests.push_back({"runtime: " + check.name.str(), /*needsGpu=*/true,
-                     /*quick=*/true, [check]() -> Expected<std::string> {
+                     check.quick, [check]() -> Expected<std::string> {
                        Expected<Device &> device = Device::get();
                        if (!device)
                          return device.takeError();

@@ -17,6 +17,9 @@ struct DeviceCheck {
   llvm::Error (*run)(Device &device);
   /// Needs the tensor memory accelerator (compute capability 9.0).
   bool hopperOnly;
+  /// Can run under a sanitizer, which slows everything down and reports calls
+  /// that are meant to fail.
+  bool quick;
 };
 
 llvm::ArrayRef<DeviceCheck> deviceChecks();

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <csetjmp>
 #include <functional>
 #include <ucontext.h>
 #include <vector>
@@ -24,18 +25,38 @@ struct Dim {
 inline Dim threadIdx, blockIdx, gridDim;
 
 constexpr int maxThreads = 256;
-inline ucontext_t scheduler, fibers[maxThreads];
+enum class State { fresh, running, done };
+inline State states[maxThreads];
+inline ucontext_t starts[maxThreads];
+// A jump between stacks saves the signal mask that swapcontext asks the system
+// for, and with it most of the time.
+inline jmp_buf scheduler, fibers[maxThreads];
 inline float exchanged[maxThreads];
-inline bool done[maxThreads];
 inline std::function<void()> body;
 
 inline void runFiber() {
   body();
-  done[threadIdx.x] = true;
+  states[threadIdx.x] = State::done;
+  _longjmp(scheduler, 1);
 }
 
 /// Gives the turn to the other threads of the block until they are here, too.
-inline void __syncthreads() { swapcontext(&fibers[threadIdx.x], &scheduler); }
+inline void __syncthreads() {
+  if (!_setjmp(fibers[threadIdx.x]))
+    _longjmp(scheduler, 1);
+}
+
+/// Runs thread `t` to its next barrier or its end.
+inline void resume(unsigned t) {
+  threadIdx = {t, 0, 0};
+  if (_setjmp(scheduler))
+    return;
+  if (states[t] == State::fresh) {
+    states[t] = State::running;
+    setcontext(&starts[t]);
+  }
+  _longjmp(fibers[t], 1);
+}
 
 inline float __shfl_xor_sync(unsigned, float x, int lane) {
   exchanged[threadIdx.x] = x;
@@ -63,19 +84,15 @@ inline void run(const tilewright::cuda::CUlaunchConfig &config,
     for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
       for (blockIdx.x = 0; blockIdx.x < gridDim.x; ++blockIdx.x) {
         for (unsigned t = 0; t < threads; ++t) {
-          done[t] = false;
-          getcontext(&fibers[t]);
-          fibers[t].uc_stack.ss_sp = &stacks[t * stackBytes];
-          fibers[t].uc_stack.ss_size = stackBytes;
-          fibers[t].uc_link = &scheduler;
-          makecontext(&fibers[t], runFiber, 0);
+          states[t] = State::fresh;
+          getcontext(&starts[t]);
+          starts[t].uc_stack.ss_sp = &stacks[t * stackBytes];
+          starts[t].uc_stack.ss_size = stackBytes;
+          makecontext(&starts[t], runFiber, 0);
         }
-        while (!done[0])
+        while (states[0] != State::done)
           for (unsigned t = 0; t < threads; ++t)
-            if (!done[t]) {
-              threadIdx = {t, 0, 0};
-              swapcontext(&scheduler, &fibers[t]);
-            }
+            resume(t);
       }
 }
 
