@@ -299,9 +299,9 @@ tile.kernel @accumulated(in %x: !tile.tensor<f32, [m, n]>, inout %y: !tile.tenso
       tile.yield %cn : !tile.tile<f32, [m]>
     } mask {
       %in = tile.index n -> !tile.tile<i32, [n]>
-      %im = tile.index m -> !tile.tile<i32, [m]>
-      %c = tile.compare lt %in, %im : (!tile.tile<i32, [n]>, !tile.tile<i32, [m]>) -> !tile.tile<i1, [n, m]>
-      tile.yield %c : !tile.tile<i1, [n, m]>
+      %em = tile.extent m
+      %c = tile.compare lt %in, %em : (!tile.tile<i32, [n]>, i32) -> !tile.tile<i1, [n]>
+      tile.yield %c : !tile.tile<i1, [n]>
     }
   }
 }
