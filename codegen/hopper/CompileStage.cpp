@@ -1,0 +1,91 @@
+//===- CompileStage.cpp - A stage kernel to PTX for Hopper ----------------===//
+#include "codegen/hopper/CompileStage.h"
+
+#include "codegen/hopper/LowerStage.h"
+#include "codegen/ptx/EmitPtx.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/Pass.h"
+#include "llvm/Support/raw_ostream.h"
+#include <chrono>
+
+using namespace mlir;
+using namespace tilewright;
+
+static constexpr StringRef chip = "sm_90a";
+
+FailureOr<LaunchPlan> tilewright::lowerStageToNvvm(stage::KernelOp kernel,
+                                                   OpBuilder &builder) {
+  kernel.getContext()
+      ->loadDialect<gpu::GPUDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
+  return StageLowering(kernel).run(builder);
+}
+
+llvm::Expected<CompiledKernel>
+tilewright::compileStageForHopper(stage::KernelOp kernel) {
+  auto start = std::chrono::steady_clock::now();
+  std::string messages;
+  ScopedDiagnosticHandler handler(
+      kernel.getContext(), [&](Diagnostic &diagnostic) {
+        llvm::raw_string_ostream os(messages);
+        os << (messages.empty() ? "" : "\n") << diagnostic.getLocation() << ": "
+           << diagnostic;
+        return success();
+      });
+  OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
+  auto builder = OpBuilder::atBlockEnd(module->getBody());
+  FailureOr<LaunchPlan> plan = lowerStageToNvvm(kernel, builder);
+  if (failed(plan) || failed(verify(*module)))
+    return llvm::createStringError(messages);
+  llvm::Expected<std::string> ptx = emitPtx(&module->getBody()->front(), chip);
+  if (!ptx)
+    return llvm::joinErrors(ptx.takeError(), llvm::createStringError(messages));
+  CompiledKernel compiled;
+  compiled.plan = std::move(*plan);
+  compiled.ptx = std::move(*ptx);
+  compiled.compileMs = std::chrono::duration<double, std::milli>(
+                           std::chrono::steady_clock::now() - start)
+                           .count();
+  return compiled;
+}
+
+//===----------------------------------------------------------------------===//
+// Passes
+//===----------------------------------------------------------------------===//
+
+namespace tilewright {
+#define GEN_PASS_DEF_LOWERSTAGETONVVM
+#define GEN_PASS_DEF_PRINTPTX
+#include "codegen/passes/Passes.h.inc"
+} // namespace tilewright
+
+namespace {
+struct LowerStageToNvvm
+    : tilewright::impl::LowerStageToNvvmBase<LowerStageToNvvm> {
+  void runOnOperation() override {
+    for (auto kernel :
+         llvm::make_early_inc_range(getOperation().getOps<stage::KernelOp>())) {
+      OpBuilder builder(kernel);
+      if (failed(lowerStageToNvvm(kernel, builder)))
+        return signalPassFailure();
+      kernel.erase();
+    }
+  }
+};
+
+struct PrintPtx : tilewright::impl::PrintPtxBase<PrintPtx> {
+  void runOnOperation() override {
+    for (auto kernel : getOperation().getOps<stage::KernelOp>()) {
+      llvm::Expected<CompiledKernel> compiled = compileStageForHopper(kernel);
+      if (!compiled) {
+        kernel.emitError(llvm::toString(compiled.takeError()));
+        return signalPassFailure();
+      }
+      llvm::outs() << compiled->ptx;
+    }
+    markAllAnalysesPreserved();
+  }
+};
+} // namespace

@@ -1,0 +1,332 @@
+//===- Elementwise.cpp - Element-wise ops and reductions on fragments -----===//
+//
+// Registers of operands are matched to those of the result by coordinates, so
+// that a row statistic meets its tile without any data moving.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/hopper/LowerStage.h"
+
+using namespace mlir;
+using namespace tilewright;
+using stage::FragAttr;
+using tile::TileType;
+
+static bool is16BitFloat(Type type) { return type.isF16() || type.isBF16(); }
+
+static int64_t registersOf(Type type) {
+  auto tileType = dyn_cast<TileType>(type);
+  return tileType ? numRegisters(cast<FragAttr>(tileType.getLayout())) : 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Registers
+//===----------------------------------------------------------------------===//
+
+bool StageLowering::isPacked(Type type) {
+  return isa<TileType>(type) && is16BitFloat(tile::elementTypeOf(type)) &&
+         registersOf(type) % 2 == 0;
+}
+
+SmallVector<Type> StageLowering::registerTypes(Type type) {
+  if (isPacked(type))
+    return SmallVector<Type>(registersOf(type) / 2, nvvm.i32);
+  return SmallVector<Type>(registersOf(type), tile::elementTypeOf(type));
+}
+
+StageLowering::Values StageLowering::elementsOf(Value value) {
+  const Values &held = registers[value];
+  if (!isPacked(value.getType()))
+    return held;
+  Type element = tile::elementTypeOf(value.getType());
+  Values elements;
+  for (Value pair : held) {
+    elements.push_back(nvvm.half16(pair, /*high=*/false, element));
+    elements.push_back(nvvm.half16(pair, /*high=*/true, element));
+  }
+  return elements;
+}
+
+Value StageLowering::widen(Value element) {
+  if (!is16BitFloat(element.getType()))
+    return element;
+  return nvvm.fpExtend(element, nvvm.f32);
+}
+
+StageLowering::Values StageLowering::computedElementsOf(Value value) {
+  Type type = value.getType();
+  if (isPacked(type) && tile::elementTypeOf(type).isBF16()) {
+    // A bf16 is the high half of an f32.
+    Values elements;
+    for (Value pair : registers[value]) {
+      elements.push_back(nvvm.bitcast(nvvm.shl(pair, 16), nvvm.f32));
+      elements.push_back(
+          nvvm.bitcast(nvvm.bitAnd(pair, int64_t(-0x10000)), nvvm.f32));
+    }
+    return elements;
+  }
+  return llvm::map_to_vector(elementsOf(value),
+                             [&](Value element) { return widen(element); });
+}
+
+FailureOr<StageLowering::Values> StageLowering::operandFor(Operation *op,
+                                                           Value operand,
+                                                           Type result,
+                                                           bool computed) {
+  int64_t count = registersOf(result);
+  auto from = dyn_cast<TileType>(operand.getType());
+  if (!from) {
+    Value scalar = registers[operand].front();
+    return Values(count, computed ? widen(scalar) : scalar);
+  }
+  FailureOr<SmallVector<int64_t>> match = failure();
+  if (auto to = dyn_cast<TileType>(result))
+    match = matchRegisters(to, from);
+  if (failed(match))
+    return op->emitOpError("a thread lacks elements of the operand ")
+           << from << " that the result " << result
+           << " gives it; convert the layout first";
+  Values elements =
+      computed ? computedElementsOf(operand) : elementsOf(operand);
+  return llvm::map_to_vector(*match,
+                             [&](int64_t reg) { return elements[reg]; });
+}
+
+void StageLowering::bindElements(Value result, ValueRange elements) {
+  if (!isPacked(result.getType())) {
+    registers[result] = Values(elements);
+    return;
+  }
+  Values packed;
+  for (size_t i = 0; i < elements.size(); i += 2)
+    packed.push_back(nvvm.joinHalves(elements[i], elements[i + 1]));
+  registers[result] = packed;
+}
+
+void StageLowering::bindComputed(Value result, ValueRange elements) {
+  Type element = tile::elementTypeOf(result.getType());
+  if (!is16BitFloat(element)) {
+    registers[result] = Values(elements);
+    return;
+  }
+  Values rounded;
+  if (isPacked(result.getType())) {
+    for (size_t i = 0; i < elements.size(); i += 2)
+      rounded.push_back(nvvm.pack16(elements[i], elements[i + 1], element));
+  } else {
+    for (Value value : elements)
+      rounded.push_back(nvvm.fpTruncate(value, element));
+  }
+  registers[result] = rounded;
+}
+
+//===----------------------------------------------------------------------===//
+// Element-wise ops
+//===----------------------------------------------------------------------===//
+
+static Value constantOf(NvvmBuilder &nvvm, Attribute value) {
+  if (auto integer = dyn_cast<IntegerAttr>(value))
+    return nvvm.constInt(integer.getType().isInteger(1)
+                             ? integer.getValue().getZExtValue()
+                             : integer.getValue().getSExtValue(),
+                         integer.getType());
+  auto real = cast<FloatAttr>(value);
+  return nvvm.constFloat(real.getValue(), real.getType());
+}
+
+LogicalResult StageLowering::emitElementwise(Operation *op) {
+  Value result = op->getResult(0);
+  Type type = result.getType();
+  int64_t count = registersOf(type);
+  if (auto constant = dyn_cast<tile::ConstantOp>(op)) {
+    bindElements(result, Values(count, constantOf(nvvm, constant.getValue())));
+    return success();
+  }
+
+  // Choices move bits; the rest computes.
+  bool moves = isa<tile::SelectOp, tile::MaskOp, tile::BroadcastOp>(op);
+  SmallVector<Values, 3> operands;
+  for (Value operand : op->getOperands()) {
+    FailureOr<Values> values = operandFor(op, operand, type, !moves);
+    if (failed(values))
+      return failure();
+    operands.push_back(std::move(*values));
+  }
+  Values elements;
+  for (int64_t i = 0; i < count; ++i) {
+    auto get = [&](unsigned operand) { return operands[operand][i]; };
+    Value element;
+    if (auto unaryOp = dyn_cast<tile::UnaryOp>(op))
+      element = unary(unaryOp.getKind(), get(0));
+    else if (auto binaryOp = dyn_cast<tile::BinaryOp>(op))
+      element = binary(binaryOp.getKind(), get(0), get(1));
+    else if (auto compareOp = dyn_cast<tile::CompareOp>(op))
+      element = compare(compareOp.getKind(), get(0), get(1));
+    else if (isa<tile::SelectOp>(op))
+      element = nvvm.select(get(0), get(1), get(2));
+    else if (auto mask = dyn_cast<tile::MaskOp>(op))
+      element = nvvm.select(get(1), get(0), constantOf(nvvm, mask.getFill()));
+    else
+      element = get(0);
+    if (!element)
+      return op->emitOpError("has no lowering to NVVM for elements of ")
+             << tile::elementTypeOf(op->getOperand(0).getType());
+    elements.push_back(element);
+  }
+  if (moves || isa<tile::CompareOp>(op))
+    bindElements(result, elements);
+  else
+    bindComputed(result, elements);
+  return success();
+}
+
+LogicalResult StageLowering::emitCast(tile::CastOp op) {
+  Type from = tile::elementTypeOf(op.getOperand().getType());
+  Type to = tile::elementTypeOf(op.getType());
+  FailureOr<Values> operand =
+      operandFor(op, op.getOperand(), op.getType(), /*computed=*/true);
+  if (failed(operand))
+    return failure();
+  Type target = is16BitFloat(to) ? nvvm.f32 : to;
+  Values elements;
+  for (Value value : *operand) {
+    Type type = value.getType();
+    if (type == target)
+      ;
+    else if (isa<FloatType>(type) && isa<FloatType>(target))
+      value = type.getIntOrFloatBitWidth() < target.getIntOrFloatBitWidth()
+                  ? nvvm.fpExtend(value, target)
+                  : nvvm.fpTruncate(value, target);
+    else if (isa<FloatType>(type))
+      value = target.isInteger(1)
+                  ? nvvm.fcmp(NvvmBuilder::Compare::ne, value,
+                              nvvm.constFloat(APFloat(0.0), type))
+                  : nvvm.fpToInt(value, target);
+    else if (isa<FloatType>(target))
+      value = from.isInteger(1) ? nvvm.boolToFp(value, target)
+                                : nvvm.intToFp(value, target);
+    else
+      value = target.isInteger(1)
+                  ? nvvm.icmp(NvvmBuilder::Compare::ne, value, 0)
+                  : nvvm.zext(value, target);
+    elements.push_back(value);
+  }
+  bindComputed(op, elements);
+  return success();
+}
+
+LogicalResult StageLowering::emitRename(tile::RenameOp op) {
+  // Axes are matched by place: under the new names, registers must agree.
+  TileType from = op.getOperand().getType(), to = op.getType();
+  auto renamed = [&](ArrayRef<Digit> digits) {
+    SmallVector<Digit> result(digits);
+    for (Digit &digit : result)
+      if (digit.axis)
+        digit.axis = to.getAxes()[from.indexOf(digit.axis)];
+    return result;
+  };
+  auto layout = cast<FragAttr>(from.getLayout());
+  auto moved = to.withLayout(
+      FragAttr::get(op.getContext(), renamed(layout.getReg()),
+                    renamed(layout.getLane()), renamed(layout.getWarp())));
+  FailureOr<SmallVector<int64_t>> match = matchRegisters(to, moved);
+  if (failed(match))
+    return op.emitOpError("changes the layout from ")
+           << moved << " to " << to << "; convert the layout first";
+  Values elements = elementsOf(op.getOperand());
+  bindElements(op, llvm::map_to_vector(
+                       *match, [&](int64_t reg) { return elements[reg]; }));
+  return success();
+}
+
+LogicalResult StageLowering::emitIndex(stage::IndexOp op) {
+  Value origin = registers[op.getOrigin()].front();
+  auto type = dyn_cast<TileType>(op.getType());
+  if (!type) {
+    registers[op] = {origin};
+    return success();
+  }
+  Value base = nvvm.add(origin, threadPart(type, op.getAxisAttr()));
+  Values elements;
+  for (int64_t reg = 0, e = registersOf(type); reg < e; ++reg)
+    elements.push_back(nvvm.add(
+        base, coordinatesOf(type, reg, 0, 0).lookup(op.getAxisAttr())));
+  registers[op] = elements;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+LogicalResult StageLowering::emitReduce(tile::ReduceOp op) {
+  // In registers, as a few chains side by side, which hide each other's
+  // latency.
+  static constexpr size_t chains = 4;
+  TileType from = op.getOperand().getType();
+  auto layout = cast<FragAttr>(from.getLayout());
+  SmallVector<StringAttr> axes = tile::axisNames(op.getAxes());
+  auto isReduced = [&](const Digit &digit) {
+    return digit.axis && digit.size > 1 && llvm::is_contained(axes, digit.axis);
+  };
+  if (llvm::any_of(layout.getWarp(), isReduced))
+    return op.emitOpError("reduces an axis that is spread over warps in ")
+           << from << "; convert to a layout that keeps it inside a warp";
+
+  // The register of the result that each register of the operand goes to.
+  int64_t results = registersOf(op.getType());
+  SmallVector<int64_t> target(registersOf(from), 0);
+  if (auto to = dyn_cast<TileType>(op.getType())) {
+    FailureOr<SmallVector<int64_t>> match = matchRegisters(from, to);
+    if (failed(match))
+      return op.emitOpError("the result ")
+             << to << " is not laid out as the rows of its operand " << from;
+    target = *match;
+  }
+  Values elements = computedElementsOf(op.getOperand());
+  SmallVector<Values> parts(results);
+  llvm::DenseSet<int64_t> seen;
+  for (int64_t reg = 0; reg < static_cast<int64_t>(elements.size()); ++reg) {
+    // An element that a thread holds twice counts once.
+    int64_t linear = 0;
+    Coordinates at = coordinatesOf(from, reg, 0, 0);
+    for (auto [axis, extent] : llvm::zip(from.getAxes(), from.getExtents()))
+      linear = linear * extent + at.lookup(axis);
+    if (seen.insert(linear).second)
+      parts[target[reg]].push_back(elements[reg]);
+  }
+  Values reduced;
+  for (Values &part : parts) {
+    if (part.empty())
+      return op.emitOpError("a register of the result ")
+             << op.getType() << " has no element of the operand " << from;
+    Values partial;
+    for (auto [i, element] : llvm::enumerate(part)) {
+      if (i < chains)
+        partial.push_back(element);
+      else
+        partial[i % chains] =
+            combine(op.getKind(), partial[i % chains], element);
+    }
+    while (partial.size() > 1) {
+      Values half;
+      for (size_t i = 0; i < partial.size(); i += 2)
+        half.push_back(i + 1 < partial.size()
+                           ? combine(op.getKind(), partial[i], partial[i + 1])
+                           : partial[i]);
+      partial = half;
+    }
+    reduced.push_back(partial.front());
+  }
+
+  // Then across the lanes that hold other elements of the same rows.
+  int64_t below = 1;
+  for (const Digit &digit : layout.getLane()) {
+    if (isReduced(digit))
+      for (int64_t mask = below; mask < below * digit.size; mask *= 2)
+        for (Value &value : reduced)
+          value = combine(op.getKind(), value, nvvm.shuffleXor(value, mask));
+    below *= digit.size;
+  }
+  bindComputed(op, reduced);
+  return success();
+}

@@ -1,0 +1,226 @@
+//===- NvvmBuilder.h - LLVM and NVVM ops behind plain functions -*- C++ -*-===//
+//
+// The headers of the LLVM and NVVM dialects are what a build of the lowering
+// would wait for, so that one file includes them and the others call these.
+// Integer arithmetic folds constants, which keeps the emitted code readable and
+// quick to optimise. Inline assembly is spelled as the measured kernels spell
+// it; see the comments for what depends on the spelling.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/APFloat.h"
+
+namespace tilewright {
+
+class NvvmBuilder {
+public:
+  using Value = mlir::Value;
+  using Values = llvm::SmallVector<mlir::Value>;
+
+  explicit NvvmBuilder(mlir::MLIRContext *context);
+
+  mlir::OpBuilder builder;
+  mlir::Location loc;
+
+  //===--- Module and function --------------------------------------------===//
+
+  /// Makes `gpu.module @name { llvm.func @name }` at the insertion point of
+  /// `at`, with an empty entry block, and stands at its end.
+  void beginKernel(mlir::OpBuilder &at, mlir::Location where,
+                   llvm::StringRef name, int64_t threads, bool usesSmem);
+  /// Inserts an argument of the kernel at `position`. A tensor map is 128 bytes
+  /// passed by value.
+  Value insertArgument(unsigned position, mlir::Type type,
+                       bool isTensorMap = false);
+  /// Gives the function its type and the attributes of its arguments.
+  void endKernel();
+
+  //===--- Types and constants --------------------------------------------===//
+
+  mlir::Type i1, i16, i32, i64, f32, f64, globalPointer, genericPointer;
+
+  Value constI32(int64_t value) { return constInt(value, i32); }
+  Value constI64(int64_t value) { return constInt(value, i64); }
+  Value constInt(int64_t value, mlir::Type type);
+  Value constF32(double value);
+  Value constFloat(const llvm::APFloat &value, mlir::Type type);
+  Value poison(mlir::Type type);
+  std::optional<int64_t> asConstant(Value value) const;
+
+  //===--- Integers (i32 unless the operands are i64) ---------------------===//
+
+  Value add(Value a, Value b);
+  Value add(Value a, int64_t b) { return add(a, constInt(b, a.getType())); }
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  Value mul(Value a, int64_t b) { return mul(a, constInt(b, a.getType())); }
+  Value bitAnd(Value a, Value b);
+  Value bitAnd(Value a, int64_t b) {
+    return bitAnd(a, constInt(b, a.getType()));
+  }
+  Value bitOr(Value a, Value b);
+  Value bitXor(Value a, Value b);
+  Value bitXor(Value a, int64_t b) {
+    return bitXor(a, constInt(b, a.getType()));
+  }
+  Value shl(Value a, int64_t by);
+  Value lshr(Value a, int64_t by);
+  /// Unsigned, by a constant; shifts where it is a power of two.
+  Value udiv(Value a, int64_t by);
+  Value urem(Value a, int64_t by);
+  Value udiv(Value a, Value b);
+  Value urem(Value a, Value b);
+  Value sdiv(Value a, Value b);
+  Value srem(Value a, Value b);
+  Value smin(Value a, Value b);
+  Value smax(Value a, Value b);
+  Value sext64(Value a);
+  Value zext(Value a, mlir::Type type);
+  Value trunc(Value a, mlir::Type type);
+  enum class Compare { eq, ne, lt, le, gt, ge, ult };
+  Value icmp(Compare kind, Value a, Value b);
+  Value icmp(Compare kind, Value a, int64_t b) {
+    return icmp(kind, a, constInt(b, a.getType()));
+  }
+
+  //===--- Floats ---------------------------------------------------------===//
+
+  Value fadd(Value a, Value b);
+  Value fsub(Value a, Value b);
+  Value fmul(Value a, Value b);
+  /// IEEE division.
+  Value fdiv(Value a, Value b);
+  Value frem(Value a, Value b);
+  Value fma(Value a, Value b, Value c);
+  Value fneg(Value a);
+  Value fabs(Value a);
+  /// A NaN loses against a number.
+  Value fmax(Value a, Value b);
+  Value fmin(Value a, Value b);
+  Value floor(Value a);
+  Value roundEven(Value a);
+  Value sqrt(Value a);
+  Value copySign(Value magnitude, Value sign);
+  Value tanhApprox(Value a);
+  Value fcmp(Compare kind, Value a, Value b);
+  Value select(Value condition, Value a, Value b);
+  Value bitcast(Value a, mlir::Type type);
+  Value fpToInt(Value a, mlir::Type type);
+  Value intToFp(Value a, mlir::Type type);
+  Value boolToFp(Value a, mlir::Type type);
+  Value fpExtend(Value a, mlir::Type type);
+  Value fpTruncate(Value a, mlir::Type type);
+  /// A call of an LLVM intrinsic of f32 to f32, such as
+  /// "llvm.nvvm.ex2.approx.ftz".
+  Value call(llvm::StringRef intrinsic, mlir::ValueRange args);
+  Value callTo(mlir::Type type, llvm::StringRef intrinsic,
+               mlir::ValueRange args);
+  /// Two f32 as one register of two 16-bit floats, `low` in the low half.
+  Value pack16(Value low, Value high, mlir::Type element);
+  /// Half `high` of a packed register, as `element`.
+  Value half16(Value packed, bool high, mlir::Type element);
+  Value joinHalves(Value low, Value high);
+
+  //===--- Control flow ---------------------------------------------------===//
+
+  mlir::Block *makeBlock(mlir::TypeRange arguments = {});
+  void branch(mlir::Block *to, mlir::ValueRange args = {});
+  void branchIf(Value condition, mlir::Block *yes, mlir::ValueRange yesArgs,
+                mlir::Block *no, mlir::ValueRange noArgs);
+  void standAt(mlir::Block *block) { builder.setInsertionPointToEnd(block); }
+  void standAtStart(mlir::Block *block) {
+    builder.setInsertionPointToStart(block);
+  }
+  void ret();
+  /// Emits `body` under `condition`; it must yield nothing.
+  void ifThen(Value condition, llvm::function_ref<void()> body);
+
+  //===--- Inline assembly ------------------------------------------------===//
+
+  /// Operands in `text` are numbered: results, then `ties` (in-out operands,
+  /// the i-th tied to result i), then `inputs`. Side effects and a memory
+  /// clobber are assumed.
+  Values assembly(llvm::StringRef text, mlir::TypeRange results,
+                  mlir::ValueRange ties, mlir::ValueRange inputs);
+
+  //===--- Threads --------------------------------------------------------===//
+
+  Value threadId();
+  Value blockId();
+  Value gridSize();
+  /// The value of the first lane: what ptxas then knows to be uniform.
+  Value broadcastFirstLane(Value a);
+  Value shuffleXor(Value a, int64_t mask);
+  void syncThreads();
+  void syncWarp();
+  void namedBarrier(Value id, int64_t threads);
+  void setMaxRegisters(int64_t count, bool increase);
+
+  //===--- Shared memory, barriers, copies --------------------------------===//
+
+  /// Address of byte `offset` of the block's shared memory, as a pointer.
+  Value smemPointer(Value offset);
+  /// The same as a 32-bit shared address.
+  Value smemAddress(Value offset);
+  Value loadShared(mlir::Type type, Value offset);
+  void storeShared(Value value, Value offset);
+  /// 8 x 8 matrices of 16-bit elements: `count` registers.
+  Values loadMatrices(Value offset, unsigned count, bool transpose);
+  void storeMatrices(mlir::ValueRange registers, Value offset, bool transpose);
+
+  void prefetchTensorMap(Value map);
+  void barrierInit(Value offset, int64_t count);
+  void fenceBarrierInit();
+  void barrierWait(Value offset, Value parity);
+  void barrierExpect(Value offset, int64_t bytes);
+  /// Arrives if `predicate`, without a branch: it may stand between a product
+  /// and its wait.
+  void barrierArriveIf(Value predicate, Value offset);
+  void tmaLoad(Value offset, Value map, Value barrierOffset,
+               mlir::ValueRange coordinates);
+  void tmaStore(Value offset, Value map, mlir::ValueRange coordinates);
+  void tmaCommit();
+  void tmaWait(bool readOnly);
+  void fenceAsync();
+
+  //===--- Global memory --------------------------------------------------===//
+
+  /// Address of element `index` (i64) after `base`.
+  Value globalPointerTo(Value base, Value index, mlir::Type element);
+  /// Loads `count` registers of `type` (16, 32 or 64 bits), of which memory
+  /// holds `bits` each; zeros unless `predicate`.
+  Values loadGlobalIf(Value predicate, Value pointer, mlir::Type type,
+                      unsigned bits, unsigned count);
+  void storeGlobalIf(Value predicate, Value pointer, mlir::ValueRange values,
+                     unsigned bits);
+  void addGlobalIf(Value predicate, Value pointer, Value value);
+
+  //===--- Matrix products ------------------------------------------------===//
+
+  void mmaCommit();
+  /// `accumulators` are tied; zero is added if not `accumulate`. `a` is one
+  /// descriptor (i64) or four registers.
+  Values wgmma(mlir::ValueRange accumulators, mlir::ValueRange a,
+               Value descriptorB, int64_t columns, mlir::Type element,
+               bool accumulate, bool transposeA, bool transposeB);
+
+private:
+  struct Impl;
+  template <class Op> Value integer(Value a, Value b);
+  Value
+  binaryFold(Value a, Value b,
+             llvm::function_ref<std::optional<int64_t>(int64_t, int64_t)> fold);
+  mlir::Operation *function = nullptr;
+  mlir::Block *entry = nullptr;
+  /// Constants stand at the start of the entry block, each once.
+  llvm::DenseMap<std::pair<mlir::Attribute, mlir::Type>, Value> constants;
+  llvm::DenseMap<Value, int64_t> known;
+  llvm::SmallVector<bool> tensorMapArguments;
+  Value smemBase, smemBaseAddress;
+  mlir::Operation *lastConstant = nullptr;
+};
+
+} // namespace tilewright

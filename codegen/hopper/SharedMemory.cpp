@@ -1,0 +1,360 @@
+//===- SharedMemory.cpp - Between registers and shared memory -------------===//
+//
+// Where lanes and registers form the 8 x 8 pattern of 16-bit elements, by
+// ldmatrix and stmatrix; else element by element, two 16-bit neighbours
+// together.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/hopper/LowerStage.h"
+
+using namespace mlir;
+using namespace tilewright;
+using stage::FragAttr;
+using stage::SmemType;
+using tile::TileType;
+
+//===----------------------------------------------------------------------===//
+// Places
+//===----------------------------------------------------------------------===//
+
+Value StageLowering::digitsPart(ArrayRef<Digit> digits, Value number,
+                                int64_t limit, StringAttr axis) {
+  Value sum = nvvm.constI32(0);
+  int64_t below = 1;
+  for (const Digit &digit : digits) {
+    if (digit.axis == axis && axis && digit.size > 1) {
+      Value value = nvvm.udiv(number, below);
+      if (below * digit.size < limit)
+        value = nvvm.urem(value, digit.size);
+      sum = nvvm.add(sum, nvvm.mul(value, digit.stride));
+    }
+    below *= digit.size;
+  }
+  return sum;
+}
+
+Value StageLowering::threadPart(TileType type, StringAttr axis) {
+  auto layout = cast<FragAttr>(type.getLayout());
+  return nvvm.add(digitsPart(layout.getLane(), role.lane, 32, axis),
+                  digitsPart(layout.getWarp(), role.warp, role.warps, axis));
+}
+
+static int64_t elementBytes(Type type) {
+  return std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
+}
+
+/// How many rows of shared memory a step along each axis but the last moves.
+static SmallVector<int64_t> rowStrides(SmemType type) {
+  SmallVector<int64_t> strides(type.getAxes().size(), 0);
+  int64_t stride = 1;
+  for (int64_t i = static_cast<int64_t>(strides.size()) - 2; i >= 0; --i) {
+    strides[i] = stride;
+    stride *= type.getExtents()[i];
+  }
+  return strides;
+}
+
+/// Row and column of a place given by its coordinates.
+static std::pair<int64_t, int64_t> placeOf(SmemType type,
+                                           const Coordinates &at) {
+  int64_t row = 0;
+  for (auto [axis, stride] : llvm::zip(type.getAxes(), rowStrides(type)))
+    row += at.lookup(axis) * stride;
+  return {row, at.lookup(type.getAxes().back())};
+}
+
+Value StageLowering::rowPart(SmemType type, TileType tile) {
+  Value row = nvvm.constI32(0);
+  for (auto [axis, stride] : llvm::zip(type.getAxes(), rowStrides(type)))
+    if (stride)
+      row = nvvm.add(row, nvvm.mul(threadPart(tile, axis), stride));
+  return row;
+}
+
+Value StageLowering::swizzled(SmemType type, Value row, Value column) {
+  int64_t bytes = elementBytes(type.getElementType());
+  Value place = nvvm.mul(column, bytes);
+  int64_t swizzle = type.getSwizzle();
+  if (!swizzle)
+    return nvvm.add(nvvm.mul(row, type.getExtents().back() * bytes), place);
+  Value offset = nvvm.add(nvvm.mul(row, swizzle), nvvm.urem(place, swizzle));
+  Value turn = nvvm.shl(nvvm.bitAnd(nvvm.lshr(offset, 7), swizzle / 16 - 1), 4);
+  Value slab = nvvm.udiv(place, swizzle);
+  return nvvm.add(nvvm.bitXor(offset, turn),
+                  nvvm.mul(slab, type.rows() * swizzle));
+}
+
+void StageLowering::barrier(bool warpgroup) {
+  // Barrier 0 is the whole block's.
+  int64_t roles = static_cast<int64_t>(scratchOffsets.size());
+  if (!warpgroup && 32 * role.warps == plan.threads)
+    return nvvm.syncThreads();
+  if (!warpgroup || role.warps == 4)
+    return nvvm.namedBarrier(nvvm.constI32(1 + role.number), 32 * role.warps);
+  nvvm.namedBarrier(nvvm.add(blockWarpgroup, 1 + roles), 128);
+}
+
+//===----------------------------------------------------------------------===//
+// 8 x 8 matrices
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct Place {
+  int64_t row, column;
+  Place operator-(Place other) const {
+    return {row - other.row, column - other.column};
+  }
+  bool operator==(Place other) const {
+    return row == other.row && column == other.column;
+  }
+};
+
+/// The fragment as matrices: the place of the first element of each packed
+/// register, in shared memory.
+struct Matrices {
+  SmallVector<Place> at;
+  bool transposed = false;
+};
+} // namespace
+
+static std::optional<Matrices> findMatrices(TileType tile, SmemType smem) {
+  auto layout = cast<FragAttr>(tile.getLayout());
+  auto place = [&](int64_t reg, int64_t lane, int64_t warp) {
+    auto [row, column] = placeOf(smem, coordinatesOf(tile, reg, lane, warp));
+    return Place{row, column};
+  };
+  Matrices result;
+  // The second element of a register is the next column, or, transposed, the
+  // next row.
+  Place pair = place(1, 0, 0) - place(0, 0, 0);
+  result.transposed = pair == Place{1, 0};
+  if (!result.transposed && !(pair == Place{0, 1}))
+    return std::nullopt;
+  for (int64_t lane = 0; lane < 32; ++lane) {
+    int64_t two = 2 * (lane % 4), eight = lane / 4;
+    Place wanted = result.transposed ? Place{two, eight} : Place{eight, two};
+    if (!(place(0, lane, 0) - place(0, 0, 0) == wanted))
+      return std::nullopt;
+  }
+  auto isCorner = [](Place at) {
+    return at.row % 8 == 0 && at.column % 8 == 0;
+  };
+  for (int64_t warp = 0; warp < numWarps(layout); ++warp)
+    if (!isCorner(place(0, 0, warp)))
+      return std::nullopt;
+  for (int64_t reg = 0; reg < numRegisters(layout); reg += 2) {
+    Place at = place(reg, 0, 0);
+    if (!isCorner(at) || !(place(reg + 1, 0, 0) - at == pair))
+      return std::nullopt;
+    result.at.push_back(at);
+  }
+  return result;
+}
+
+bool StageLowering::moveByMatrices(TileType tile, SmemType smem, Value offset,
+                                   Values &packed, bool load) {
+  int64_t rowBytes =
+      smem.getExtents().back() * elementBytes(smem.getElementType());
+  if (!isPacked(tile) || smem.getElementType().getIntOrFloatBitWidth() != 16 ||
+      rowBytes % 16)
+    return false;
+  std::optional<Matrices> matrices = findMatrices(tile, smem);
+  if (!matrices)
+    return false;
+
+  // Four at a time, if their places are sums of two steps.
+  ArrayRef<Place> at = matrices->at;
+  int64_t group = 1;
+  Place first{0, 0}, second{0, 0};
+  for (int64_t size : {4, 2}) {
+    if (at.size() % size)
+      continue;
+    Place one = at[1] - at[0];
+    Place two = size == 4 ? at[2] - at[0] : Place{0, 0};
+    bool regular = true;
+    for (size_t i = 0; i < at.size(); i += size)
+      regular &= at[i + 1] - at[i] == one &&
+                 (size == 2 ||
+                  (at[i + 2] - at[i] == two && at[i + 3] - at[i + 2] == one));
+    if (regular) {
+      group = size;
+      first = one;
+      second = two;
+      break;
+    }
+  }
+
+  // A lane gives the address of one row of one matrix of the group.
+  Value inMatrix = nvvm.bitAnd(role.lane, 7);
+  Value bit0 = nvvm.bitAnd(nvvm.lshr(role.lane, 3), 1);
+  Value bit1 = nvvm.lshr(role.lane, 4);
+  auto along = [&](int64_t step0, int64_t step1) {
+    return nvvm.add(nvvm.mul(bit0, step0), nvvm.mul(bit1, step1));
+  };
+  auto layout = cast<FragAttr>(tile.getLayout());
+  auto warpPart = [&](StringAttr axis) {
+    return digitsPart(layout.getWarp(), role.warp, role.warps, axis);
+  };
+  Value row = nvvm.add(inMatrix, along(first.row, second.row));
+  for (auto [axis, stride] : llvm::zip(smem.getAxes(), rowStrides(smem)))
+    if (stride)
+      row = nvvm.add(row, nvvm.mul(warpPart(axis), stride));
+  Value laneColumn = along(first.column, second.column);
+  Value warpColumn = warpPart(smem.getAxes().back());
+
+  // With a swizzle, the column of a group is a constant XOR, if its bits do
+  // not meet those that lanes set.
+  int64_t swizzle = smem.getSwizzle();
+  int64_t laneBits = 2 * (first.column | second.column);
+  bool split = swizzle && nvvm.asConstant(warpColumn) == 0 &&
+               first.column >= 0 && second.column >= 0 &&
+               !(first.column & second.column) && laneBits < swizzle;
+  for (size_t i = 0; split && i < at.size(); i += group)
+    split = !((2 * at[i].column) % swizzle & laneBits);
+  Value rowBase, turned;
+  if (split) {
+    rowBase = nvvm.add(offset, nvvm.mul(row, swizzle));
+    Value turn = nvvm.shl(nvvm.bitAnd(nvvm.lshr(nvvm.mul(inMatrix, swizzle), 7),
+                                      swizzle / 16 - 1),
+                          4);
+    turned = nvvm.bitXor(nvvm.mul(laneColumn, 2), turn);
+  }
+
+  Values loaded;
+  for (size_t i = 0; i < at.size(); i += group) {
+    Value address;
+    if (split) {
+      int64_t column = 2 * at[i].column;
+      address =
+          nvvm.add(nvvm.add(rowBase, column / swizzle * smem.rows() * swizzle +
+                                         at[i].row * swizzle),
+                   nvvm.bitXor(turned, column % swizzle));
+    } else {
+      address = nvvm.add(
+          offset,
+          swizzled(smem, nvvm.add(row, at[i].row),
+                   nvvm.add(nvvm.add(warpColumn, laneColumn), at[i].column)));
+    }
+    if (load)
+      llvm::append_range(
+          loaded, nvvm.loadMatrices(address, group, matrices->transposed));
+    else
+      nvvm.storeMatrices(ValueRange(packed).slice(i, group), address,
+                         matrices->transposed);
+  }
+  if (load)
+    packed = loaded;
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles
+//===----------------------------------------------------------------------===//
+
+/// Registers (2i, 2i + 1) are neighbours in shared memory at an even column.
+static bool pairsAreNeighbours(TileType tile, SmemType smem) {
+  auto layout = cast<FragAttr>(tile.getLayout());
+  StringAttr columns = smem.getAxes().back();
+  if (smem.getExtents().back() % 2)
+    return false;
+  for (ArrayRef<Digit> digits : {layout.getLane(), layout.getWarp()})
+    for (const Digit &digit : digits)
+      if (digit.axis == columns && digit.size > 1 && digit.stride % 2)
+        return false;
+  for (int64_t reg = 0; reg < numRegisters(layout); reg += 2) {
+    auto [row, column] = placeOf(smem, coordinatesOf(tile, reg, 0, 0));
+    auto [row1, column1] = placeOf(smem, coordinatesOf(tile, reg + 1, 0, 0));
+    if (row != row1 || column1 != column + 1 || column % 2)
+      return false;
+  }
+  return true;
+}
+
+/// Calls `move` for each register (or packed pair of registers) with its place.
+void StageLowering::forEachPlace(TileType tile, SmemType smem, Value offset,
+                                 int64_t step,
+                                 function_ref<void(int64_t, Value)> move) {
+  Value row = rowPart(smem, tile);
+  Value column = threadPart(tile, smem.getAxes().back());
+  auto layout = cast<FragAttr>(tile.getLayout());
+  for (int64_t reg = 0; reg < numRegisters(layout); reg += step) {
+    auto [r, c] = placeOf(smem, coordinatesOf(tile, reg, 0, 0));
+    move(reg / step, nvvm.add(offset, swizzled(smem, nvvm.add(row, r),
+                                               nvvm.add(column, c))));
+  }
+}
+
+void StageLowering::loadTile(Value result, SmemType smem, Value offset) {
+  auto tile = cast<TileType>(result.getType());
+  Values packed;
+  if (moveByMatrices(tile, smem, offset, packed, /*load=*/true)) {
+    registers[result] = packed;
+    return;
+  }
+  bool pairs = isPacked(tile) && pairsAreNeighbours(tile, smem);
+  Type element = tile.getElementType();
+  Type moved = pairs                  ? nvvm.i32
+               : element.isInteger(1) ? nvvm.builder.getI8Type()
+                                      : element;
+  Values loaded;
+  forEachPlace(tile, smem, offset, pairs ? 2 : 1, [&](int64_t, Value at) {
+    Value value = nvvm.loadShared(moved, at);
+    if (element.isInteger(1))
+      value = nvvm.icmp(NvvmBuilder::Compare::ne, value, 0);
+    loaded.push_back(value);
+  });
+  if (pairs)
+    registers[result] = loaded;
+  else
+    bindElements(result, loaded);
+}
+
+void StageLowering::storeTile(Value value, SmemType smem, Value offset) {
+  auto tile = cast<TileType>(value.getType());
+  Values held = registers[value];
+  if (moveByMatrices(tile, smem, offset, held, /*load=*/false))
+    return;
+  bool pairs = isPacked(tile) && pairsAreNeighbours(tile, smem);
+  Values elements = pairs ? held : elementsOf(value);
+  forEachPlace(tile, smem, offset, pairs ? 2 : 1, [&](int64_t i, Value at) {
+    Value element = elements[i];
+    if (element.getType().isInteger(1))
+      element = nvvm.zext(element, nvvm.builder.getI8Type());
+    nvvm.storeShared(element, at);
+  });
+}
+
+LogicalResult StageLowering::emitRead(stage::ReadOp op) {
+  loadTile(op, op.getSource().getType(), smems[op.getSource()].offset);
+  return success();
+}
+
+LogicalResult StageLowering::emitWrite(stage::WriteOp op) {
+  if (Value barrier = smems[op.getTarget()].barrier)
+    return op.emitOpError("a message is filled by copies, not by writes");
+  storeTile(op.getValue(), op.getTarget().getType(),
+            smems[op.getTarget()].offset);
+  return success();
+}
+
+LogicalResult StageLowering::emitConvertLayout(stage::ConvertLayoutOp op) {
+  auto from = cast<TileType>(op.getOperand().getType());
+  auto to = cast<TileType>(op.getType());
+  if (FailureOr<SmallVector<int64_t>> match = matchRegisters(to, from);
+      succeeded(match)) {
+    Values elements = elementsOf(op.getOperand());
+    bindElements(op, llvm::map_to_vector(
+                         *match, [&](int64_t reg) { return elements[reg]; }));
+    return success();
+  }
+  auto scratch =
+      SmemType::get(op.getContext(), from.getElementType(), from.getAxes(),
+                    from.getExtents(), /*swizzle=*/0);
+  Value offset = nvvm.constI32(role.scratchOffset);
+  storeTile(op.getOperand(), scratch, offset);
+  barrier(/*warpgroup=*/false);
+  loadTile(op, scratch, offset);
+  // The next conversion writes to the same place.
+  barrier(/*warpgroup=*/false);
+  return success();
+}
