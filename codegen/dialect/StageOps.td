@@ -362,10 +362,12 @@ def Stage_MmaCommitOp : Stage_Op<"mma_commit"> {
 }
 def Stage_MmaWaitOp : Stage_Op<"mma_wait"> {
   let summary = "waits until at most `pending` groups are in flight; passes on results that are then complete";
-  let description = "`%s2 = stage.mma_wait 0 (%s) : !tile.tile<...>`";
+  let description = "`%s2 = stage.mma_wait 0 (%s : !tile.tile<...>) -> !tile.tile<...>`; without values, `stage.mma_wait 1`.";
   let arguments = (ins I64Attr:$pending, Variadic<Stage_Frag>:$operands);
   let results = (outs Variadic<Stage_Frag>:$results);
-  let assemblyFormat = "$pending ` ` `(` $operands `:` type($operands) `)` attr-dict `->` type($results)";
+  let assemblyFormat = [{
+    $pending (` ` `(` $operands^ `:` type($operands) `)`)? attr-dict (`->` type($results)^)?
+  }];
   let hasVerifier = 1;
 }
 

@@ -1,0 +1,468 @@
+//===- StageChannels.cpp - Channels, copies, barriers and fences ----------===//
+#include "codegen/interpret/StageMachine.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace tilewright;
+using namespace tilewright::interpret;
+using stage::SmemType;
+
+Message &Channel::message(unsigned number) {
+  while (number >= messages.size()) {
+    messages.emplace_back();
+    messages.back().isIssued.resize(tiles);
+    messages.back().hasLanded.resize(tiles);
+  }
+  return messages[number];
+}
+
+Machine::Step Machine::executeSync(Agent &agent, Operation &op) {
+  return llvm::TypeSwitch<Operation *, Step>(&op)
+      .Case([&](stage::ChannelOp op) { return makeChannel(agent, op); })
+      .Case([&](stage::BufferOp op) { return makeBuffer(agent, op); })
+      .Case([&](stage::AcquireOp op) { return acquire(agent, op); })
+      .Case([&](stage::GetOp op) { return get(agent, op); })
+      .Case([&](stage::ReleaseOp op) { return release(agent, op); })
+      .Case([&](stage::TmaLoadOp op) { return tmaLoad(agent, op); })
+      .Case([&](stage::TmaStoreOp op) { return tmaStore(agent, op); })
+      .Case([&](stage::TmaStoreWaitOp op) { return tmaStoreWait(agent, op); })
+      .Case([&](stage::BarrierOp op) { return barrier(agent, op); })
+      .Case([&](stage::ViewOp view) {
+        RtValue value = valueOf(agent, view.getSource());
+        value.ref.type = view.getType();
+        agent.values[view.getResult()] = std::move(value);
+        return Step::done;
+      })
+      .Case([&](stage::FenceAsyncOp) {
+        if (!isDisabled(&op))
+          memory.fence(agent.component(), ++agent.now);
+        return Step::done;
+      })
+      .Case([&](stage::MmaFenceOp) {
+        if (!isDisabled(&op)) {
+          agent.isFenced = true;
+          agent.fencedAt = ++agent.now;
+        }
+        return Step::done;
+      })
+      .Default([&](Operation *) {
+        return fail("unsupported", &op,
+                    "the stage interpreter does not know it");
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// Shared memory
+//===----------------------------------------------------------------------===//
+
+/// The swizzle's pattern repeats every eight rows; the copy engine wants 128.
+static int64_t alignmentOf(SmemType type) {
+  return std::max<int64_t>(128, 8 * type.getSwizzle());
+}
+
+/// Slabs must start where the pattern does, or the type's offsets and the
+/// hardware's, which go by address, part.
+static bool slabsAreAligned(SmemType type) {
+  int64_t rowBytes = type.sizeInBytes() / type.rows();
+  return !type.getSwizzle() || rowBytes == type.getSwizzle() ||
+         type.rows() % 8 == 0;
+}
+
+Machine::Step Machine::makeChannel(Agent &agent, stage::ChannelOp op) {
+  Channel *&channel = channelOf[op];
+  if (!channel) {
+    channel = &channels.emplace_back();
+    channel->op = op;
+    channel->depth = static_cast<unsigned>(op.getDepth());
+    channel->arrivals = static_cast<int>(op.getArrivals());
+    channel->tiles = op.getType().getMessage().size();
+    for (unsigned slot = 0; slot < channel->depth; ++slot)
+      for (auto [i, message] : llvm::enumerate(op.getType().getMessage())) {
+        auto type = cast<SmemType>(message);
+        std::string name = channel->name() + " slot " + std::to_string(slot);
+        if (channel->tiles > 1)
+          name += " tile " + std::to_string(i);
+        channel->addresses.push_back(
+            memory.allocate(type.sizeInBytes(), alignmentOf(type), name));
+        channel->components.push_back(components.size());
+        components.push_back(
+            {ComponentKind::bulkLoad, "the copy engine (" + name + ")", ~0u});
+        if (!slabsAreAligned(type))
+          return fail("layout", op,
+                      "a swizzled tile of several slabs needs a multiple of 8 "
+                      "rows");
+      }
+  }
+  if (memory.size() > launch.options.smemBytes)
+    return fail("resources", op,
+                "shared memory comes to " + Twine(memory.size()) +
+                    " bytes, a block has " + Twine(launch.options.smemBytes));
+  RtValue &slot = agent.values[op.getResult()];
+  slot = {};
+  slot.kind = RtValue::channel;
+  slot.channelPtr = channel;
+  return Step::done;
+}
+
+Machine::Step Machine::makeBuffer(Agent &agent, stage::BufferOp op) {
+  SmemType type = op.getType();
+  auto [found, isNew] = bufferOf.try_emplace(op, 0);
+  if (isNew)
+    found->second = memory.allocate(type.sizeInBytes(), alignmentOf(type),
+                                    ("buffer '" + op.getName() + "'").str());
+  if (!slabsAreAligned(type))
+    return fail("layout", op,
+                "a swizzled tile of several slabs needs a multiple of 8 rows");
+  if (memory.size() > launch.options.smemBytes)
+    return fail("resources", op,
+                "shared memory comes to " + Twine(memory.size()) +
+                    " bytes, a block has " + Twine(launch.options.smemBytes));
+  RtValue &slot = agent.values[op.getResult()];
+  slot = {};
+  slot.kind = RtValue::tile;
+  slot.ref.type = type;
+  slot.ref.address = found->second;
+  return Step::done;
+}
+
+bool Machine::checkHeld(Operation *op, const TileRef &ref) {
+  if (!ref.holding || !ref.holding->release)
+    return true;
+  report("released", op, ref.holding->release,
+         describe(op) + " uses message " + Twine(ref.message) + " of " +
+             ref.channel->name() + " after " + describe(ref.holding->release) +
+             "; needs the release after the last use");
+  return false;
+}
+
+//===----------------------------------------------------------------------===//
+// Messages
+//===----------------------------------------------------------------------===//
+
+static void giveTiles(Agent &agent, Channel &channel, unsigned message,
+                      ResultRange results,
+                      const std::shared_ptr<Holding> &holding) {
+  unsigned slot = message % channel.depth;
+  for (auto [i, result] : llvm::enumerate(results)) {
+    RtValue &value = agent.values[result];
+    value = {};
+    value.kind = RtValue::tile;
+    value.ref.type = cast<SmemType>(result.getType());
+    value.ref.address = channel.addresses[slot * channel.tiles + i];
+    value.ref.channel = &channel;
+    value.ref.message = message;
+    value.ref.tile = i;
+    value.ref.holding = holding;
+  }
+}
+
+Machine::Step Machine::acquire(Agent &agent, stage::AcquireOp op) {
+  Channel &channel = *valueOf(agent, op.getChannel()).channelPtr;
+  // One thread of the role works the producer's side: that of its first
+  // warpgroup.
+  unsigned &own = agent.acquires[&channel];
+  if (agent.group != 0) {
+    giveTiles(agent, channel, own++, op.getResults(), nullptr);
+    return Step::done;
+  }
+  if (channel.producer >= 0 &&
+      channel.producer != static_cast<int>(agent.index))
+    return fail("structure", op,
+                agent.name + " and " + agents[channel.producer].name +
+                    " both write " + channel.name());
+  unsigned number = channel.acquired;
+  if (number >= channel.depth && !isDisabled(op)) {
+    Message &previous = channel.message(number - channel.depth);
+    if (previous.releases < channel.arrivals) {
+      launch.waits.insert(op);
+      agent.waitsFor =
+          ("for the slot of message " + Twine(number - channel.depth) + " of " +
+           channel.name() + ", released by " + Twine(previous.releases) +
+           " of " + Twine(channel.arrivals) + " warpgroups")
+              .str();
+      return Step::blocked;
+    }
+    launch.waits.insert(op);
+    agent.elected.join(previous.released);
+  }
+  channel.producer = static_cast<int>(agent.index);
+  Message &message = channel.message(number);
+  message.acquire = op;
+  ++channel.acquired;
+  ++own;
+  giveTiles(agent, channel, number, op.getResults(), nullptr);
+  return Step::done;
+}
+
+Machine::Step Machine::get(Agent &agent, stage::GetOp op) {
+  Channel &channel = *valueOf(agent, op.getChannel()).channelPtr;
+  unsigned number = agent.reads.lookup(&channel);
+  if (!isDisabled(op)) {
+    Message &message = channel.message(number);
+    if (!message.isFull()) {
+      agent.waitsFor =
+          ("for message " + Twine(number) + " of " + channel.name()).str();
+      return Step::blocked;
+    }
+    agent.known.join(message.full);
+  }
+  ++agent.reads[&channel];
+  auto holding = std::make_shared<Holding>();
+  holding->channel = &channel;
+  holding->message = number;
+  holding->get = op;
+  agent.holdings[&channel].push_back(holding);
+  giveTiles(agent, channel, number, op.getResults(), holding);
+  return Step::done;
+}
+
+Machine::Step Machine::release(Agent &agent, stage::ReleaseOp op) {
+  if (isDisabled(op))
+    return Step::done;
+  Channel &channel = *valueOf(agent, op.getChannel()).channelPtr;
+  std::deque<std::shared_ptr<Holding>> &held = agent.holdings[&channel];
+  if (held.empty()) {
+    report("release", op, nullptr,
+           describe(op) + " of " + agent.name + ": it holds no message of " +
+               channel.name() + "; needs a stage.get for each release");
+    return Step::done;
+  }
+  held.front()->release = op;
+  Message &message = channel.message(held.front()->message);
+  held.pop_front();
+  if (++message.releases > channel.arrivals) {
+    report("release", op, nullptr,
+           describe(op) + " of " + agent.name + ": more than " +
+               Twine(channel.arrivals) + " warpgroups release a message of " +
+               channel.name() +
+               "; the channel's arrivals must count all its "
+               "readers");
+    return Step::done;
+  }
+  // One thread arrives for the warpgroup: it vouches for what all threads did
+  // up to the last barrier, and for products that have been waited for.
+  message.released.join(agent.known);
+  message.released.join(agent.elected);
+  return Step::done;
+}
+
+//===----------------------------------------------------------------------===//
+// Copies
+//===----------------------------------------------------------------------===//
+
+bool Machine::makeBoxes(Agent &agent, Operation *op, const TileRef &ref,
+                        Value tensor, OperandRange coords, ArrayAttr at,
+                        int part, int parts, Copy &copy) {
+  SmemType type = ref.type;
+  copy.tensor = valueOf(agent, tensor).tensorPtr;
+  SmallVector<int64_t> corner = numbersOf(agent, coords);
+  int64_t element = bytesOf(copy.tensor->type);
+  SmallVector<int64_t> extents(type.getExtents());
+  if (extents[0] % parts) {
+    fail("structure", op,
+         "its first axis, of " + Twine(extents[0]) +
+             " elements, is no multiple of the role's " + Twine(parts) +
+             " warpgroups");
+    return false;
+  }
+  extents[0] /= parts;
+
+  // The innermost dimension comes in slabs of the swizzle's width.
+  int64_t rows = type.rows();
+  int64_t columns = type.getExtents().back();
+  int64_t slabColumns =
+      type.getSwizzle() ? type.getSwizzle() / element : extents.back();
+  int64_t rowBytes = type.getSwizzle() ? type.getSwizzle() : columns * element;
+  bool cutsColumns = extents.size() == 1;
+  int64_t partOffset = cutsColumns ? part * extents[0] * element
+                                   : part * (rows / parts) * rowBytes;
+  if (cutsColumns && parts > 1 && type.getSwizzle()) {
+    fail("unsupported", op,
+         "a swizzled tile of one axis cannot be cut among warpgroups");
+    return false;
+  }
+  for (int64_t slab = 0; slab < extents.back() / slabColumns; ++slab) {
+    hardware::TensorBox box;
+    box.elementBytes = element;
+    box.swizzleBytes = static_cast<int>(type.getSwizzle());
+    box.sharedAddress = ref.address + static_cast<uint32_t>(
+                                          partOffset + slab * rows * rowBytes);
+    for (size_t dim = corner.size(); dim-- > 0;) {
+      auto axis = cast<StringAttr>(at[dim]);
+      const StringAttr *found = llvm::find(type.getAxes(), axis);
+      int64_t extent = 1, start = corner[dim];
+      if (found != type.getAxes().end()) {
+        size_t place = found - type.getAxes().begin();
+        extent = extents[place];
+        if (place == 0)
+          start += part * extents[0];
+        if (place + 1 == type.getAxes().size()) {
+          extent = slabColumns;
+          start += slab * slabColumns;
+        }
+      }
+      box.sizes.push_back(copy.tensor->sizes[dim]);
+      box.strides.push_back(copy.tensor->strides[dim]);
+      box.coords.push_back(start);
+      box.box.push_back(extent);
+    }
+    if (std::string error = box.error(); !error.empty()) {
+      fail("tensor map", op, Twine(error));
+      return false;
+    }
+    copy.boxes.push_back(std::move(box));
+  }
+  return true;
+}
+
+Machine::Step Machine::tmaLoad(Agent &agent, stage::TmaLoadOp op) {
+  if (agent.group != 0)
+    return Step::done;
+  const TileRef &ref = valueOf(agent, op.getSlot()).ref;
+  Channel &channel = *ref.channel;
+  Message &message = channel.message(ref.message);
+  if (message.isIssued[ref.tile]) {
+    report("copy", op, nullptr,
+           describe(op) + ": a second copy into one tile of message " +
+               Twine(ref.message) + " of " + channel.name() +
+               "; needs stage.acquire between");
+    return Step::done;
+  }
+  message.isIssued[ref.tile] = 1;
+  Copy copy;
+  copy.op = op;
+  copy.channel = &channel;
+  copy.message = ref.message;
+  copy.tile = ref.tile;
+  copy.component =
+      channel
+          .components[ref.message % channel.depth * channel.tiles + ref.tile];
+  copy.time = ref.message / channel.depth + 1;
+  copy.known = electedClock(agent);
+  if (!makeBoxes(agent, op, ref, op.getTensor(), op.getCoords(), op.getAt(), 0,
+                 1, copy))
+    return Step::stop;
+  loads.push_back(std::move(copy));
+  return Step::done;
+}
+
+/// Calls `visit` with the shared address of each run of 16 bytes of the box,
+/// and the offset in the tensor of each of its elements.
+template <class F>
+static void forEachRun(const hardware::TensorBox &box, const F &visit) {
+  SmallVector<std::optional<int64_t>, 16> offsets;
+  uint32_t start = 0;
+  box.forEach([&](uint32_t address, std::optional<int64_t> offset) {
+    if (offsets.empty())
+      start = address;
+    offsets.push_back(offset);
+    if (static_cast<int64_t>(offsets.size()) * box.elementBytes == 16) {
+      visit(start, offsets);
+      offsets.clear();
+    }
+  });
+}
+
+void Machine::land(Copy &copy) {
+  Actor who{copy.component, copy.time, copy.op, /*isAsync=*/true, &copy.known};
+  for (const hardware::TensorBox &box : copy.boxes)
+    forEachRun(box, [&](uint32_t address, auto &offsets) {
+      uint8_t bytes[16] = {};
+      for (auto [i, offset] : llvm::enumerate(offsets))
+        if (offset)
+          std::copy_n(copy.tensor->bytes.begin() + *offset, box.elementBytes,
+                      bytes + i * box.elementBytes);
+      memory.write(who, address, 16, -1, bytes);
+    });
+  Message &message = copy.channel->message(copy.message);
+  message.hasLanded[copy.tile] = 1;
+  message.full.join(copy.known);
+  message.full.raise(copy.component, copy.time);
+}
+
+Machine::Step Machine::tmaStore(Agent &agent, stage::TmaStoreOp op) {
+  const TileRef &ref = valueOf(agent, op.getSource()).ref;
+  checkHeld(op, ref);
+  Copy copy;
+  copy.op = op;
+  copy.component = agent.store;
+  copy.time = ++agent.storesIssued;
+  copy.known = electedClock(agent);
+  if (!makeBoxes(agent, op, ref, op.getTensor(), op.getCoords(), op.getAt(),
+                 agent.group, agent.groups, copy))
+    return Step::stop;
+  agent.lastStore = op;
+  agent.stores.push_back(std::move(copy));
+  return Step::done;
+}
+
+void Machine::flush(Copy &copy, Agent &agent) {
+  Actor who{copy.component, copy.time, copy.op, /*isAsync=*/true, &copy.known};
+  for (const hardware::TensorBox &box : copy.boxes)
+    forEachRun(box, [&](uint32_t address, auto &offsets) {
+      uint8_t bytes[16];
+      memory.read(who, address, 16, -1, bytes);
+      for (auto [i, offset] : llvm::enumerate(offsets))
+        if (offset)
+          storeElement(agent, copy.op, *copy.tensor, *offset,
+                       decode(copy.tensor->type, bytes + i * box.elementBytes),
+                       /*adds=*/false);
+    });
+}
+
+Machine::Step Machine::tmaStoreWait(Agent &agent, stage::TmaStoreWaitOp op) {
+  if (isDisabled(op))
+    return Step::done;
+  if (!agent.stores.empty()) {
+    agent.waitsFor = "for its bulk stores";
+    return Step::blocked;
+  }
+  // Bulk groups belong to the thread that issued them.
+  agent.elected.raise(agent.store, agent.storesIssued);
+  return Step::done;
+}
+
+//===----------------------------------------------------------------------===//
+// Barriers
+//===----------------------------------------------------------------------===//
+
+Machine::Step Machine::barrier(Agent &agent, stage::BarrierOp op) {
+  if (isDisabled(op))
+    return Step::done;
+  auto meet = [](Agent &agent) {
+    agent.known.join(agent.elected);
+    agent.known.raise(agent.component(), ++agent.now);
+  };
+  if (op.getWarpgroup()) {
+    meet(agent);
+    return Step::done;
+  }
+  Rendezvous &place = rendezvous[agent.role];
+  if (!agent.isAtBarrier) {
+    if (place.arrived && place.op != op)
+      return fail("barrier", op,
+                  agent.name +
+                      " arrives here, another warpgroup of its role "
+                      "at " +
+                      describe(place.op));
+    place.op = op;
+    meet(agent);
+    place.joined.join(agent.known);
+    agent.isAtBarrier = true;
+    agent.barrierGeneration = place.generation;
+    ++progress;
+    if (++place.arrived == agent.groups) {
+      place.arrived = 0;
+      ++place.generation;
+      place.left = place.joined;
+      place.joined = Clock();
+    }
+  }
+  if (place.generation == agent.barrierGeneration) {
+    agent.waitsFor = "for the other warpgroups of its role";
+    return Step::blocked;
+  }
+  agent.known.join(place.left);
+  agent.isAtBarrier = false;
+  return Step::done;
+}

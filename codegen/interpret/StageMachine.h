@@ -1,0 +1,353 @@
+//===- StageMachine.h - One block of a stage kernel -------------*- C++ -*-===//
+//
+// The state of a block: its warpgroups (agents), channels, shared memory, and
+// what its engines have still to do. `run` picks what goes on next at random.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "codegen/interpret/StageHardware.h"
+#include "codegen/interpret/StageInterpreter.h"
+#include "codegen/interpret/StageValues.h"
+#include "codegen/interpret/TileProgram.h"
+#include "codegen/layout/WgmmaOperand.h"
+#include <deque>
+#include <random>
+
+namespace tilewright::interpret {
+
+/// An argument in global memory.
+struct GlobalTensor {
+  std::string name;
+  DType type = DType::f32;
+  std::vector<int64_t> sizes, strides; ///< strides in bytes
+  std::vector<uint8_t> bytes;
+  bool isOutput = false;
+  /// Of each element: it has a value, and who stored it last.
+  std::vector<uint8_t> isWritten;
+  struct Writer {
+    int64_t block = -1;
+    unsigned agent = 0;
+    mlir::Operation *op = nullptr;
+  };
+  std::vector<Writer> writers;
+};
+
+/// What all blocks of a launch share.
+struct Launch {
+  stage::KernelOp kernel;
+  StageOptions options;
+  std::map<std::string, GlobalTensor> tensors;
+  llvm::StringMap<int64_t> extents;
+  llvm::StringMap<double> scalars;
+  Layouts layouts;
+  Reporter reporter;
+  std::set<mlir::Operation *> waits;
+  std::mt19937_64 random;
+  int64_t smemBytes = 0;
+};
+
+//===----------------------------------------------------------------------===//
+// Channels and engines
+//===----------------------------------------------------------------------===//
+
+struct Message {
+  mlir::Operation *acquire = nullptr;
+  std::vector<uint8_t> isIssued, hasLanded;
+  Clock full;     ///< what a reader learns
+  Clock released; ///< what the next writer of the slot learns
+  int releases = 0;
+
+  bool isFull() const {
+    return acquire && llvm::all_of(hasLanded, [](uint8_t b) { return b; });
+  }
+};
+
+struct Channel {
+  stage::ChannelOp op;
+  unsigned depth = 1;
+  int arrivals = 1;
+  std::vector<uint32_t> addresses;  ///< of slot s, tile t at s * tiles + t
+  std::vector<unsigned> components; ///< of the copies into them
+  size_t tiles = 0;
+  unsigned acquired = 0;
+  int producer = -1; ///< agent
+  std::deque<Message> messages;
+
+  Message &message(unsigned number);
+  std::string name() const {
+    return ("channel '" + const_cast<Channel *>(this)->op.getName() + "'")
+        .str();
+  }
+};
+
+/// A message between get and release.
+struct Holding {
+  Channel *channel = nullptr;
+  unsigned message = 0;
+  mlir::Operation *get = nullptr;
+  mlir::Operation *release = nullptr; ///< once released
+};
+
+/// A tile in shared memory.
+struct TileRef {
+  stage::SmemType type;
+  uint32_t address = 0;
+  Channel *channel = nullptr; ///< of a slot
+  unsigned message = 0, tile = 0;
+  std::shared_ptr<Holding> holding; ///< null in an acquired slot or a buffer
+};
+
+struct RtValue {
+  enum Kind { none, number, fragment, tile, channel, tensor } kind = none;
+  double scalar = 0;
+  FragmentPtr registers;
+  /// The result of a product that no wait has passed on.
+  bool isRaw = false;
+  TileRef ref;
+  Channel *channelPtr = nullptr;
+  GlobalTensor *tensorPtr = nullptr;
+};
+
+/// How one stage.mma is cut into instructions; the same for all agents of a
+/// role but for the rows.
+struct ProductPlan {
+  struct Instruction {
+    int firstRegister = 0, rowBlock = 0;
+    int row = 0, column = 0;
+  };
+  int columns = 0;               ///< n of the instruction
+  int steps = 0;                 ///< of 16 along the contracted axis
+  std::optional<WgmmaOperand> a; ///< none: in registers
+  WgmmaOperand b;
+  DType type = DType::bf16;
+  std::vector<std::vector<Instruction>> ofGroup;
+};
+
+struct Product {
+  stage::MmaOp op;
+  uint32_t number = 0;
+  Clock known;
+  FragmentPtr result, acc, a;
+  TileRef aRef, bRef;
+  const ProductPlan *plan = nullptr;
+};
+
+/// A request of the copy engine, either way.
+struct Copy {
+  mlir::Operation *op = nullptr;
+  unsigned component = 0;
+  uint32_t time = 0;
+  Clock known;
+  std::vector<hardware::TensorBox> boxes;
+  GlobalTensor *tensor = nullptr;
+  Channel *channel = nullptr; ///< of a load
+  unsigned message = 0, tile = 0;
+};
+
+//===----------------------------------------------------------------------===//
+// Agents
+//===----------------------------------------------------------------------===//
+
+/// A region being executed.
+struct Frame {
+  mlir::Operation *owner = nullptr;
+  mlir::Block::iterator at, end;
+  int64_t iv = 0, upper = 0, step = 1;
+  unsigned segment = 0;
+};
+
+/// One warpgroup.
+struct Agent {
+  unsigned index = 0;
+  unsigned role = 0;
+  int group = 0;  ///< in the role
+  int groups = 1; ///< of the role
+  unsigned component() const { return index; }
+  unsigned pipe = 0, store = 0; ///< components
+  std::string name;
+  int weight = 1;
+
+  llvm::DenseMap<mlir::Value, RtValue> values;
+  llvm::SmallVector<Frame, 4> frames;
+  bool isDone = false;
+  uint64_t blockedAt = ~0ull;
+  std::string waitsFor;
+
+  uint32_t now = 0;
+  /// What all its threads know. Its own entry is the time of its last barrier.
+  Clock known;
+  /// What its elected thread knows besides, until the next barrier.
+  Clock elected;
+
+  // Products.
+  uint32_t issued = 0, executed = 0, waited = 0;
+  uint32_t committed = 0;
+  std::deque<uint32_t> groupsInFlight; ///< last product of each
+  bool isFenced = false;               ///< since the last commit
+  uint32_t fencedAt = 0;
+  std::deque<Product> products;
+  mlir::Operation *lastProduct = nullptr;
+
+  // Bulk stores.
+  uint32_t storesIssued = 0;
+  std::vector<Copy> stores;
+  mlir::Operation *lastStore = nullptr;
+
+  // Channels.
+  llvm::DenseMap<Channel *, unsigned> reads, acquires;
+  llvm::DenseMap<Channel *, std::deque<std::shared_ptr<Holding>>> holdings;
+
+  bool isAtBarrier = false;
+  uint64_t barrierGeneration = 0;
+  /// How often it has executed each op that meets other warpgroups.
+  llvm::DenseMap<mlir::Operation *, unsigned> executions;
+};
+
+/// All warpgroups of a role meet here.
+struct Rendezvous {
+  int arrived = 0;
+  uint64_t generation = 0;
+  Clock joined, left;
+  mlir::Operation *op = nullptr;
+};
+
+/// Elements that several warpgroups hold and must agree on, or exchange.
+struct Shared {
+  std::vector<double> values;
+  std::vector<uint8_t> isKnown;
+  int arrived = 0;
+};
+
+//===----------------------------------------------------------------------===//
+// The block
+//===----------------------------------------------------------------------===//
+
+class Machine {
+public:
+  Machine(Launch &launch, int64_t block, llvm::StringMap<int64_t> tileIds);
+  /// Runs the block to its end, a deadlock or too many violations.
+  void run();
+
+private:
+  enum class Step { done, blocked, stop };
+
+  // StageMachine.cpp: scheduling and control flow.
+  bool setUp();
+  Agent &addAgent(unsigned role, llvm::StringRef name, int group, int groups);
+  void enter(Agent &agent, mlir::Block &block, mlir::Operation *owner);
+  bool advance(Agent &agent);
+  Step execute(Agent &agent, mlir::Operation &op);
+  Step executeControl(Agent &agent, mlir::Operation &op);
+  void enterLoop(Agent &agent, mlir::Operation &op);
+  bool nextSegment(Agent &agent, Frame &frame);
+  Step leave(Agent &agent, mlir::Operation &terminator);
+  void reportDeadlock();
+  void checkEnd();
+
+  // StageScalars.cpp
+  Step executeArith(Agent &agent, mlir::Operation &op);
+
+  // StageTiles.cpp: tiles in registers, and their way to and from memory.
+  Step executeTile(Agent &agent, mlir::Operation &op);
+  Step elementwise(Agent &agent, mlir::Operation &op);
+  Step reduce(Agent &agent, tile::ReduceOp op);
+  Step rename(Agent &agent, tile::RenameOp op);
+  Step index(Agent &agent, stage::IndexOp op);
+  Step convert(Agent &agent, stage::ConvertLayoutOp op);
+  Step read(Agent &agent, stage::ReadOp op);
+  Step write(Agent &agent, stage::WriteOp op);
+  Step simtDot(Agent &agent, stage::SimtDotOp op);
+  Step globalLoad(Agent &agent, stage::GlobalLoadOp op);
+  Step globalWrite(Agent &agent, mlir::Operation *op, mlir::Value value,
+                   mlir::Value tensor, mlir::OperandRange coords,
+                   mlir::ArrayAttr at, bool adds);
+  /// Checks that holders of one element agree, within the agent and with the
+  /// other warpgroups.
+  void checkRepeats(Agent &agent, mlir::Operation *op, const Layout &layout,
+                    const Fragment &fragment);
+  const Layout *layoutOf(Agent &agent, mlir::Operation *op,
+                         tile::TileType type);
+  FragmentPtr makeFragment(Agent &agent, mlir::Operation *op,
+                           tile::TileType type);
+  void storeElement(Agent &agent, mlir::Operation *op, GlobalTensor &tensor,
+                    int64_t offset, double value, bool adds);
+  /// Byte offset of an element of the tile in the tensor; none beyond it.
+  std::optional<int64_t> globalOffset(const GlobalTensor &tensor,
+                                      llvm::ArrayRef<int64_t> coords,
+                                      mlir::ArrayAttr at, mlir::Type tile,
+                                      int64_t element);
+
+  // StageChannels.cpp: channels, copies, barriers and fences.
+  Step executeSync(Agent &agent, mlir::Operation &op);
+  Step makeChannel(Agent &agent, stage::ChannelOp op);
+  Step makeBuffer(Agent &agent, stage::BufferOp op);
+  Step acquire(Agent &agent, stage::AcquireOp op);
+  Step get(Agent &agent, stage::GetOp op);
+  Step release(Agent &agent, stage::ReleaseOp op);
+  Step tmaLoad(Agent &agent, stage::TmaLoadOp op);
+  Step tmaStore(Agent &agent, stage::TmaStoreOp op);
+  Step tmaStoreWait(Agent &agent, stage::TmaStoreWaitOp op);
+  Step barrier(Agent &agent, stage::BarrierOp op);
+  bool makeBoxes(Agent &agent, mlir::Operation *op, const TileRef &ref,
+                 mlir::Value tensor, mlir::OperandRange coords,
+                 mlir::ArrayAttr at, int part, int parts, Copy &copy);
+  void land(Copy &copy);
+  void flush(Copy &copy, Agent &agent);
+  bool checkHeld(mlir::Operation *op, const TileRef &ref);
+
+  // StageProducts.cpp
+  Step mma(Agent &agent, stage::MmaOp op);
+  Step mmaCommit(Agent &agent, stage::MmaCommitOp op);
+  Step mmaWait(Agent &agent, stage::MmaWaitOp op);
+  const ProductPlan *planOf(Agent &agent, stage::MmaOp op);
+  void multiply(Agent &agent, Product &product);
+
+  // Helpers.
+  bool isDisabled(mlir::Operation *op) const {
+    return launch.options.disabled == op;
+  }
+  Step fail(llvm::StringRef rule, mlir::Operation *op, const llvm::Twine &text);
+  void report(llvm::StringRef rule, mlir::Operation *op, mlir::Operation *other,
+              const llvm::Twine &text) {
+    launch.reporter.report(rule, op, other, text);
+  }
+  RtValue &valueOf(Agent &agent, mlir::Value value);
+  double scalarOf(Agent &agent, mlir::Value value) {
+    return valueOf(agent, value).scalar;
+  }
+  llvm::SmallVector<int64_t> numbersOf(Agent &agent, mlir::ValueRange values);
+  void setNumber(Agent &agent, mlir::Value value, double number);
+  void setFragment(Agent &agent, mlir::Value value, FragmentPtr fragment);
+  /// The registers of a value that an ordinary op is about to read.
+  FragmentPtr touch(Agent &agent, mlir::Operation *op, mlir::Value value);
+  /// What the thread that issues copies knows.
+  Clock electedClock(const Agent &agent) const {
+    Clock clock = agent.known;
+    clock.join(agent.elected);
+    return clock;
+  }
+  Actor actor(Agent &agent, mlir::Operation *op) {
+    return {agent.component(), ++agent.now, op, /*isAsync=*/false,
+            &agent.known};
+  }
+
+  Launch &launch;
+  int64_t block;
+  llvm::StringMap<int64_t> tileIds;
+  std::vector<Component> components;
+  SharedMemory memory;
+  std::deque<Agent> agents;
+  std::deque<Channel> channels;
+  llvm::DenseMap<mlir::Operation *, Channel *> channelOf;
+  llvm::DenseMap<mlir::Operation *, uint32_t> bufferOf;
+  std::deque<Copy> loads;
+  std::vector<Rendezvous> rendezvous; ///< of each role
+  std::map<std::pair<mlir::Operation *, unsigned>, Shared> shared;
+  llvm::DenseMap<mlir::Operation *, std::unique_ptr<ProductPlan>> plans;
+  stage::RolesOp roles;
+  uint64_t progress = 0;
+  bool isStopped = false;
+};
+
+} // namespace tilewright::interpret

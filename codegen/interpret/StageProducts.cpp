@@ -1,0 +1,418 @@
+//===- StageProducts.cpp - wgmma ------------------------------------------===//
+#include "codegen/interpret/StageMachine.h"
+
+using namespace mlir;
+using namespace tilewright;
+using namespace tilewright::interpret;
+using stage::SmemType;
+using tile::TileType;
+
+constexpr int kRows = 64; ///< of an instruction
+constexpr int kMaxColumns = 256;
+constexpr int kDepth = 16; ///< contracted by an instruction
+
+//===----------------------------------------------------------------------===//
+// Plans
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The axes of one side of a product, as rows or columns: row-major place.
+struct Side {
+  SmallVector<StringAttr> axes;
+  SmallVector<int64_t> extents;
+
+  int64_t size() const {
+    int64_t count = 1;
+    for (int64_t extent : extents)
+      count *= extent;
+    return count;
+  }
+  int64_t placeOf(ArrayRef<StringAttr> all, ArrayRef<int64_t> at) const {
+    int64_t place = 0;
+    for (auto [axis, extent] : llvm::zip(axes, extents))
+      place = place * extent + at[llvm::find(all, axis) - all.begin()];
+    return place;
+  }
+};
+} // namespace
+
+static Side sideOf(Type operand, StringAttr contracted) {
+  Side side;
+  auto add = [&](ArrayRef<StringAttr> axes, ArrayRef<int64_t> extents) {
+    for (auto [axis, extent] : llvm::zip(axes, extents))
+      if (axis != contracted) {
+        side.axes.push_back(axis);
+        side.extents.push_back(extent);
+      }
+  };
+  if (auto smem = dyn_cast<SmemType>(operand))
+    add(smem.getAxes(), smem.getExtents());
+  else
+    add(cast<TileType>(operand).getAxes(),
+        cast<TileType>(operand).getExtents());
+  return side;
+}
+
+static StringAttr contractedAxis(stage::MmaOp op) {
+  ArrayRef<StringAttr> axes = tile::axesOf(op.getA().getType());
+  if (auto smem = dyn_cast<SmemType>(op.getA().getType()))
+    axes = smem.getAxes();
+  for (StringAttr axis : axes)
+    if (!tile::hasAxis(op.getType(), axis))
+      return axis;
+  return {};
+}
+
+const ProductPlan *Machine::planOf(Agent &agent, stage::MmaOp op) {
+  std::unique_ptr<ProductPlan> &slot = plans[op];
+  if (slot)
+    return slot.get();
+  auto refuse = [&](const Twine &text) -> const ProductPlan * {
+    fail("layout", op, text);
+    return nullptr;
+  };
+  auto plan = std::make_unique<ProductPlan>();
+  StringAttr contracted = contractedAxis(op);
+  auto result = dyn_cast<TileType>(op.getType());
+  SmemType bType = op.getB().getType();
+  Type aType = op.getA().getType();
+  if (!result || !result.getElementType().isF32())
+    return refuse("wgmma accumulates in f32");
+  Type element = bType.getElementType();
+  if (!element.isF16() && !element.isBF16())
+    return refuse("wgmma multiplies f16 or bf16");
+  auto aSmem = dyn_cast<SmemType>(aType);
+  if ((aSmem ? aSmem.getElementType() : tile::elementTypeOf(aType)) != element)
+    return refuse("expected operands of one element type");
+  plan->type = dtypeOf(element);
+
+  // Operands in shared memory.
+  std::string why;
+  FailureOr<WgmmaOperand> b = wgmmaOperand(bType, contracted, why);
+  if (failed(b))
+    return refuse("operand b: " + why);
+  plan->b = *b;
+  if (aSmem) {
+    FailureOr<WgmmaOperand> a = wgmmaOperand(aSmem, contracted, why);
+    if (failed(a))
+      return refuse("operand a: " + why);
+    plan->a = *a;
+  }
+  if (plan->b.kExtent % kDepth)
+    return refuse("expected a multiple of 16 to contract");
+  plan->steps = static_cast<int>(plan->b.kExtent / kDepth);
+
+  // Instructions: the fewest columns' worth that an instruction can take.
+  Side rows = sideOf(aType, contracted), columns = sideOf(bType, contracted);
+  if (rows.axes.size() + columns.axes.size() != result.getAxes().size())
+    return refuse("the result has other axes than its operands");
+  for (const Side *side : {&rows, &columns})
+    for (auto [axis, extent] : llvm::zip(side->axes, side->extents))
+      if (tile::extentOf(result, axis) != extent)
+        return refuse("operands and result disagree on axis '" +
+                      axis.getValue() + "'");
+  int64_t parts = 1;
+  while (parts < columns.size() &&
+         (columns.size() % parts || columns.size() / parts % 8 ||
+          columns.size() / parts > kMaxColumns))
+    ++parts;
+  plan->columns = static_cast<int>(columns.size() / parts);
+  if (plan->columns % 8)
+    return refuse("expected a multiple of 8 columns, got " +
+                  Twine(columns.size()));
+
+  // The layout of the result must be what the instruction writes, register by
+  // register.
+  const Layout *layout = layoutOf(agent, op, result);
+  if (!layout)
+    return nullptr;
+  int perInstruction = plan->columns / 2;
+  if (layout->registers % perInstruction)
+    return refuse("the result's registers are not whole instructions of 64 x " +
+                  Twine(plan->columns));
+  auto placeIn = [&](const Side &side, int reg, int thread) {
+    return static_cast<int>(
+        side.placeOf(result.getAxes(),
+                     interpret::coordinatesOf(result.getExtents(),
+                                              layout->elementOf(reg, thread))));
+  };
+  plan->ofGroup.resize(agent.groups);
+  for (int group = 0; group < agent.groups; ++group) {
+    int first = group * kGroupThreads;
+    for (int reg = 0; reg < layout->registers; reg += perInstruction) {
+      ProductPlan::Instruction instruction;
+      instruction.firstRegister = reg;
+      instruction.rowBlock = static_cast<int>(reg / perInstruction / parts);
+      instruction.row = placeIn(rows, reg, first);
+      instruction.column = placeIn(columns, reg, first);
+      for (int thread = 0; thread < kGroupThreads; ++thread)
+        for (int i = 0; i < perInstruction; ++i) {
+          hardware::Place place = hardware::wgmmaAccumulator(thread, i);
+          int row = placeIn(rows, reg + i, first + thread) - instruction.row;
+          int column =
+              placeIn(columns, reg + i, first + thread) - instruction.column;
+          if (row != place.row || column != place.column)
+            return refuse("the result's layout is not wgmma's: register " +
+                          Twine(reg + i) + " of thread " + Twine(thread) +
+                          " of warpgroup " + Twine(group) +
+                          " should hold row " +
+                          Twine(instruction.row + place.row) + ", column " +
+                          Twine(instruction.column + place.column) +
+                          ", but holds " + Twine(instruction.row + row) + ", " +
+                          Twine(instruction.column + column));
+        }
+      plan->ofGroup[group].push_back(instruction);
+    }
+  }
+  auto startsOk = [&](const WgmmaOperand &operand, int start) {
+    int64_t grain = operand.mnMajor && operand.swizzleBytes
+                        ? operand.swizzleBytes / operand.elementBytes
+                        : 8;
+    return start % grain == 0;
+  };
+  for (auto &group : plan->ofGroup)
+    for (ProductPlan::Instruction &instruction : group)
+      if (!startsOk(plan->b, instruction.column) ||
+          (plan->a && !startsOk(*plan->a, instruction.row)))
+        return refuse("an instruction would start inside a row of the swizzle");
+
+  if (plan->a) {
+    slot = std::move(plan);
+    return slot.get();
+  }
+  // Operand A in registers: likewise.
+  auto aTile = cast<TileType>(aType);
+  const Layout *aLayout = layoutOf(agent, op, aTile);
+  if (!aLayout)
+    return nullptr;
+  Side depth{{contracted}, {aTile.extentOf(contracted)}};
+  for (int group = 0; group < agent.groups; ++group)
+    for (ProductPlan::Instruction &instruction : plan->ofGroup[group])
+      for (int step = 0; step < plan->steps; ++step)
+        for (int i = 0; i < 8; ++i)
+          for (int thread = 0; thread < kGroupThreads; ++thread) {
+            int reg = (instruction.rowBlock * plan->steps + step) * 8 + i;
+            if (reg >= aLayout->registers)
+              return refuse("operand a has too few registers for the result");
+            auto at = interpret::coordinatesOf(
+                aTile.getExtents(),
+                aLayout->elementOf(reg, group * kGroupThreads + thread));
+            hardware::Place place = hardware::wgmmaRegisterA(thread, i);
+            int64_t row = rows.placeOf(aTile.getAxes(), at);
+            int64_t k = depth.placeOf(aTile.getAxes(), at);
+            if (row != instruction.row + place.row ||
+                k != step * kDepth + place.column)
+              return refuse("operand a's layout is not wgmma's: register " +
+                            Twine(reg) + " of thread " + Twine(thread) +
+                            " of warpgroup " + Twine(group) +
+                            " should hold row " +
+                            Twine(instruction.row + place.row) + ", k " +
+                            Twine(step * kDepth + place.column) +
+                            ", but holds " + Twine(row) + ", " + Twine(k));
+          }
+  slot = std::move(plan);
+  return slot.get();
+}
+
+//===----------------------------------------------------------------------===//
+// Issue, commit, wait
+//===----------------------------------------------------------------------===//
+
+Machine::Step Machine::mma(Agent &agent, stage::MmaOp op) {
+  const ProductPlan *plan = planOf(agent, op);
+  if (!plan)
+    return Step::stop;
+  if (!agent.isFenced)
+    report("mma fence", op, nullptr,
+           describe(op) + " of " + agent.name +
+               " opens a group of products without a fence; needs "
+               "stage.mma_fence between the last stage.mma_commit (or the "
+               "start) and it");
+  Product product;
+  product.op = op;
+  product.plan = plan;
+  product.number = ++agent.issued;
+  product.known = agent.known;
+  auto checkFence = [&](const Fragment &fragment, StringRef what) {
+    if (fragment.writtenAt > agent.fencedAt)
+      report("mma fence", op, nullptr,
+             describe(op) + " of " + agent.name + ": the registers of " + what +
+                 " were written after the last fence; needs stage.mma_fence "
+                 "between the write and it");
+  };
+  if (isa<SmemType>(op.getA().getType())) {
+    product.aRef = valueOf(agent, op.getA()).ref;
+    checkHeld(op, product.aRef);
+  } else {
+    RtValue &a = valueOf(agent, op.getA());
+    product.a = a.isRaw ? touch(agent, op, op.getA()) : a.registers;
+    checkFence(*product.a, "operand a");
+    product.a->readBy = product.number;
+    product.a->readByOp = op;
+  }
+  product.bRef = valueOf(agent, op.getB()).ref;
+  checkHeld(op, product.bRef);
+  if (op.getAcc()) {
+    // Products of one shape may follow each other on one accumulator.
+    RtValue &acc = valueOf(agent, op.getAcc());
+    product.acc = acc.registers;
+    if (!acc.isRaw) {
+      if (product.acc->readBy > agent.waited)
+        product.acc = touch(agent, op, op.getAcc());
+      checkFence(*product.acc, "the accumulator");
+    }
+    product.acc->readBy = product.number;
+    product.acc->readByOp = op;
+  }
+  auto result = std::make_shared<Fragment>();
+  result->type = cast<TileType>(op.getType());
+  result->registers = static_cast<int>(
+      numRegisters(cast<stage::FragAttr>(result->type.getLayout())));
+  result->product = product.number;
+  result->productOp = op;
+  product.result = result;
+  agent.lastProduct = op;
+  agent.products.push_back(std::move(product));
+  RtValue &slot = agent.values[op.getResult()];
+  slot = {};
+  slot.kind = RtValue::fragment;
+  slot.registers = std::move(result);
+  slot.isRaw = true;
+  return Step::done;
+}
+
+Machine::Step Machine::mmaCommit(Agent &agent, stage::MmaCommitOp op) {
+  if (isDisabled(op))
+    return Step::done;
+  agent.groupsInFlight.push_back(agent.issued);
+  agent.isFenced = false;
+  return Step::done;
+}
+
+Machine::Step Machine::mmaWait(Agent &agent, stage::MmaWaitOp op) {
+  if (!isDisabled(op)) {
+    size_t pending = static_cast<size_t>(op.getPending());
+    if (agent.groupsInFlight.size() > pending) {
+      uint32_t target =
+          agent.groupsInFlight[agent.groupsInFlight.size() - 1 - pending];
+      if (agent.executed < target) {
+        agent.waitsFor = "for its products";
+        return Step::blocked;
+      }
+      agent.waited = std::max(agent.waited, target);
+      agent.known.raise(agent.pipe, agent.waited);
+      while (agent.groupsInFlight.size() > pending)
+        agent.groupsInFlight.pop_front();
+    }
+  }
+  SmallVector<RtValue> values;
+  for (Value operand : op.getOperands()) {
+    RtValue value = valueOf(agent, operand);
+    if (value.isRaw && !isDisabled(op)) {
+      if (value.registers->product > agent.waited)
+        report("in flight", op, value.registers->productOp,
+               describe(op) + " of " + agent.name +
+                   " passes on the result of " +
+                   describe(value.registers->productOp) +
+                   ", whose group it does not wait for; needs a smaller "
+                   "`pending`, or a stage.mma_commit before it");
+      else
+        value.isRaw = false;
+    }
+    values.push_back(std::move(value));
+  }
+  for (auto [result, value] : llvm::zip(op.getResults(), values))
+    agent.values[result] = std::move(value);
+  return Step::done;
+}
+
+//===----------------------------------------------------------------------===//
+// The product itself
+//===----------------------------------------------------------------------===//
+
+/// Reads the `size` x 16 operand matrix of an instruction as wgmma does, into
+/// values[k * size + mn].
+static void readOperand(SharedMemory &memory, const Actor &who,
+                        const WgmmaOperand &operand, uint32_t base, int mn,
+                        int k, int size, DType type,
+                        std::vector<double> &values) {
+  hardware::MatrixDescriptor descriptor = hardware::MatrixDescriptor::decode(
+      operand.descriptorBits() |
+      descriptorAddress(base + operand.startOffset(mn, k)));
+  values.resize(static_cast<size_t>(size) * kDepth);
+  uint8_t bytes[16];
+  if (!operand.mnMajor) {
+    for (int row = 0; row < size; ++row)
+      for (int chunk = 0; chunk < kDepth; chunk += 8) {
+        memory.read(who, descriptor.addressOf(false, row, chunk), 16, -1,
+                    bytes);
+        for (int i = 0; i < 8; ++i)
+          values[static_cast<size_t>(chunk + i) * size + row] =
+              decode(type, bytes + 2 * i);
+      }
+    return;
+  }
+  for (int row = 0; row < kDepth; ++row)
+    for (int chunk = 0; chunk < size; chunk += 8) {
+      memory.read(who, descriptor.addressOf(true, chunk, row), 16, -1, bytes);
+      for (int i = 0; i < 8; ++i)
+        values[static_cast<size_t>(row) * size + chunk + i] =
+            decode(type, bytes + 2 * i);
+    }
+}
+
+void Machine::multiply(Agent &agent, Product &product) {
+  const ProductPlan &plan = *product.plan;
+  Actor who{agent.pipe, product.number, product.op, /*isAsync=*/true,
+            &product.known};
+  Fragment &result = *product.result;
+  result.cells.assign(static_cast<size_t>(result.registers) * kGroupThreads, 0);
+  if (product.acc && !product.acc->cells.empty())
+    result.cells = product.acc->cells;
+
+  std::vector<double> a(kRows * kDepth), b;
+  std::vector<double> sums(static_cast<size_t>(kRows) * plan.columns);
+  for (const ProductPlan::Instruction &instruction :
+       plan.ofGroup[agent.group]) {
+    double *cells = result.registerAt(instruction.firstRegister);
+    auto forAccumulator = [&](auto &&function) {
+      for (int i = 0; i < plan.columns / 2; ++i)
+        for (int thread = 0; thread < kGroupThreads; ++thread) {
+          hardware::Place place = hardware::wgmmaAccumulator(thread, i);
+          function(cells[i * kGroupThreads + thread],
+                   sums[static_cast<size_t>(place.row) * plan.columns +
+                        place.column]);
+        }
+    };
+    forAccumulator([](double &cell, double &sum) { sum = cell; });
+    for (int step = 0; step < plan.steps; ++step) {
+      if (plan.a) {
+        readOperand(memory, who, *plan.a, product.aRef.address, instruction.row,
+                    step * kDepth, kRows, plan.type, a);
+      } else {
+        int first = (instruction.rowBlock * plan.steps + step) * 8;
+        for (int i = 0; i < 8; ++i)
+          for (int thread = 0; thread < kGroupThreads; ++thread) {
+            hardware::Place place = hardware::wgmmaRegisterA(thread, i);
+            a[place.column * kRows + place.row] =
+                product.a->registerAt(first + i)[thread];
+          }
+      }
+      readOperand(memory, who, plan.b, product.bRef.address, instruction.column,
+                  step * kDepth, plan.columns, plan.type, b);
+      for (int row = 0; row < kRows; ++row) {
+        double *to = sums.data() + static_cast<size_t>(row) * plan.columns;
+        for (int k = 0; k < kDepth; ++k) {
+          double left = a[static_cast<size_t>(k) * kRows + row];
+          const double *right =
+              b.data() + static_cast<size_t>(k) * plan.columns;
+          for (int column = 0; column < plan.columns; ++column)
+            to[column] += left * right[column];
+        }
+        for (int column = 0; column < plan.columns; ++column)
+          to[column] = static_cast<float>(to[column]);
+      }
+    }
+    forAccumulator([](double &cell, double &sum) { cell = sum; });
+  }
+}
