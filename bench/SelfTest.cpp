@@ -8,6 +8,7 @@
 #include "bench/SelfTest.h"
 #include "bench/Commands.h"
 #include "bench/Options.h"
+#include "bench/ZooTests.h"
 #include "runtime/SelfTest.h"
 
 #include "llvm/ADT/ScopeExit.h"
@@ -56,6 +57,7 @@ std::vector<SelfTest> allTests() {
                          return error;
                        return "";
                      }});
+  llvm::append_range(tests, zooTests());
   return tests;
 }
 

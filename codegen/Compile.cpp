@@ -1,0 +1,197 @@
+//===- Compile.cpp - From kernel text to code -----------------------------===//
+#include "codegen/Compile.h"
+#include "codegen/Pipeline.h"
+#include "codegen/cpu/CpuTarget.h"
+#include "codegen/hopper/CompileStage.h"
+#include "codegen/passes/Bind.h"
+#include "codegen/target/Target.h"
+#include "codegen/tools/Opt.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/raw_ostream.h"
+#include <chrono>
+
+using namespace mlir;
+using namespace tilewright;
+
+std::optional<Level> tilewright::levelFromName(StringRef name) {
+  return llvm::StringSwitch<std::optional<Level>>(name)
+      .Case("tile", Level::tile)
+      .Case("bound", Level::bound)
+      .Case("stage", Level::stage)
+      .Case("nvvm", Level::nvvm)
+      .Case("ptx", Level::ptx)
+      .Default(std::nullopt);
+}
+
+namespace {
+
+/// One kernel on its way down, in a context of its own.
+class Compilation {
+public:
+  Compilation(StringRef text, const CompileOptions &options);
+
+  llvm::Error lowerTo(Level level);
+  llvm::Expected<CompiledKernel> finish();
+  std::string text();
+
+private:
+  llvm::Error parse();
+  llvm::Error runPasses(function_ref<void(OpPassManager &)> build);
+  llvm::Error failure(StringRef what);
+
+  StringRef source;
+  const CompileOptions &options;
+  DialectRegistry registry;
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  std::string messages;
+  ScopedDiagnosticHandler handler;
+  /// Axes held whole, while the kernel still tells.
+  std::vector<FixedExtent> fixed;
+};
+
+DialectRegistry allDialects() {
+  DialectRegistry registry;
+  registerDialects(registry);
+  return registry;
+}
+
+} // namespace
+
+Compilation::Compilation(StringRef text, const CompileOptions &options)
+    : source(text), options(options), registry(allDialects()),
+      context(registry, MLIRContext::Threading::DISABLED),
+      handler(&context, [this](Diagnostic &diagnostic) {
+        llvm::raw_string_ostream os(messages);
+        auto print = [&](Diagnostic &one, StringRef kind) {
+          if (auto file = one.getLocation()->findInstanceOf<FileLineColLoc>())
+            os << file.getFilename().getValue() << ":" << file.getLine() << ":"
+               << file.getColumn() << ": ";
+          os << kind << ": " << one << "\n";
+        };
+        print(diagnostic, "error");
+        for (Diagnostic &note : diagnostic.getNotes())
+          print(note, "note");
+        return success();
+      }) {}
+
+llvm::Error Compilation::failure(StringRef what) {
+  return llvm::createStringError(
+      messages.empty() ? what.str() : StringRef(messages).rtrim().str());
+}
+
+llvm::Error Compilation::parse() {
+  module = parseSourceString<ModuleOp>(source, &context, "kernel");
+  if (!module)
+    return failure("the kernel does not parse");
+  auto kernels = module->getOps<tile::KernelOp>();
+  if (!llvm::hasSingleElement(kernels))
+    return llvm::createStringError(
+        llvm::formatv("expected one tile.kernel, got {0}",
+                      std::distance(kernels.begin(), kernels.end())));
+  for (StringAttr axis : wholeAxes(*kernels.begin())) {
+    auto found = options.extents.find(axis.getValue());
+    if (found != options.extents.end())
+      fixed.push_back({axis.str(), found->second});
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Compilation::runPasses(function_ref<void(OpPassManager &)> build) {
+  PassManager pm(&context);
+  build(pm);
+  if (failed(pm.run(*module)))
+    return failure("a pass failed");
+  return llvm::Error::success();
+}
+
+llvm::Error Compilation::lowerTo(Level level) {
+  if (llvm::Error error = parse())
+    return error;
+  if (level >= Level::bound) {
+    BoundPipelineOptions bound;
+    for (const auto &extent : options.extents)
+      bound.extents.push_back(
+          llvm::formatv("{0}={1}", extent.getKey(), extent.getValue()));
+    if (llvm::Error error = runPasses(
+            [&](OpPassManager &pm) { buildBoundPipeline(pm, bound); }))
+      return error;
+  }
+  if (level >= Level::stage)
+    if (llvm::Error error = runPasses(buildStagePipeline))
+      return error;
+  if (level == Level::nvvm)
+    for (auto kernel :
+         llvm::make_early_inc_range(module->getOps<stage::KernelOp>())) {
+      OpBuilder builder(kernel);
+      if (failed(lowerStageToNvvm(kernel, builder)))
+        return failure("the kernel cannot be lowered to NVVM");
+      kernel.erase();
+    }
+  return llvm::Error::success();
+}
+
+std::string Compilation::text() {
+  std::string result;
+  llvm::raw_string_ostream os(result);
+  module->print(os);
+  return result;
+}
+
+llvm::Expected<CompiledKernel> Compilation::finish() {
+  llvm::Expected<CompiledKernel> compiled =
+      options.target == "cpu"
+          ? cpu::compileForCpu(*module->getOps<tile::KernelOp>().begin())
+          : compileStageForHopper(*module->getOps<stage::KernelOp>().begin());
+  if (!compiled)
+    return llvm::joinErrors(compiled.takeError(), messages.empty()
+                                                      ? llvm::Error::success()
+                                                      : failure(""));
+  compiled->plan.fixed = fixed;
+  return compiled;
+}
+
+static llvm::Error checkTarget(StringRef target) {
+  if (target == "cpu" || lookupTarget(target))
+    return llvm::Error::success();
+  return llvm::createStringError(
+      llvm::formatv("no target '{0}'; expected cpu or sm_90a", target));
+}
+
+llvm::Expected<CompiledKernel>
+tilewright::compileKernel(StringRef mlir, const CompileOptions &options) {
+  auto start = std::chrono::steady_clock::now();
+  if (llvm::Error error = checkTarget(options.target))
+    return error;
+  Compilation compilation(mlir, options);
+  if (llvm::Error error = compilation.lowerTo(
+          options.target == "cpu" ? Level::bound : Level::stage))
+    return error;
+  llvm::Expected<CompiledKernel> compiled = compilation.finish();
+  if (compiled)
+    compiled->compileMs = std::chrono::duration<double, std::milli>(
+                              std::chrono::steady_clock::now() - start)
+                              .count();
+  return compiled;
+}
+
+llvm::Expected<std::string>
+tilewright::compileTo(Level level, StringRef mlir,
+                      const CompileOptions &options) {
+  if (llvm::Error error = checkTarget(options.target))
+    return error;
+  if (level == Level::ptx) {
+    llvm::Expected<CompiledKernel> compiled = compileKernel(mlir, options);
+    if (!compiled)
+      return compiled.takeError();
+    return compiled->ptx;
+  }
+  if (options.target == "cpu" && level > Level::bound)
+    return llvm::createStringError("the cpu target has no such level");
+  Compilation compilation(mlir, options);
+  if (llvm::Error error = compilation.lowerTo(level))
+    return error;
+  return compilation.text();
+}
