@@ -91,4 +91,20 @@ def PrintPtx : TilewrightPass<"stage-print-ptx", "::mlir::ModuleOp"> {
   let summary = "prints the PTX of each stage kernel to standard output";
 }
 
+//===----------------------------------------------------------------------===//
+// CPU
+//===----------------------------------------------------------------------===//
+
+def LowerToLoops : Pass<"tile-lower-to-loops", "::mlir::ModuleOp"> {
+  let summary = "bound tile kernels to loops over vectors, for the CPU";
+  let dependentDialects = ["::tilewright::tile::TileDialect",
+    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
+  let options = [
+    Option<"registerBytes", "register-bytes", "int64_t", "32",
+      "bytes of the machine's vector registers: 16, 32 or 64">
+  ];
+}
+
 #endif

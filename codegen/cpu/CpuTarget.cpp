@@ -1,0 +1,152 @@
+//===- CpuTarget.cpp - Bound kernels to code for this machine -------------===//
+#include "codegen/cpu/CpuTarget.h"
+#include "codegen/cpu/HostMachine.h"
+#include "codegen/cpu/LaunchSignature.h"
+#include "codegen/passes/Passes.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+#include <chrono>
+#include <mutex>
+
+using namespace mlir;
+using namespace tilewright;
+
+llvm::Expected<llvm::orc::JITTargetMachineBuilder> cpu::hostMachine() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  });
+  auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();
+  if (!builder)
+    return builder.takeError();
+  builder->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+  return builder;
+}
+
+int64_t cpu::hostRegisterBytes() {
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  if (features.lookup("avx512f") && features.lookup("avx512bw"))
+    return 64;
+  return features.lookup("avx") ? 32 : 16;
+}
+
+static LogicalResult lowerToLlvm(ModuleOp module) {
+  PassManager passes(module.getContext());
+  LowerToLoopsOptions options;
+  options.registerBytes = cpu::hostRegisterBytes();
+  passes.addPass(createLowerToLoops(options));
+  passes.addPass(createSCFToControlFlowPass());
+  passes.addPass(createConvertVectorToLLVMPass());
+  passes.addPass(createConvertMathToLLVMPass());
+  passes.addPass(createArithToLLVMConversionPass());
+  passes.addPass(createConvertControlFlowToLLVMPass());
+  passes.addPass(createReconcileUnrealizedCastsPass());
+  return passes.run(module);
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine *machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PipelineTuningOptions tuning;
+  // The loops are vectorised already.
+  tuning.LoopVectorization = false;
+  tuning.SLPVectorization = false;
+  llvm::PassBuilder builder(machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(module, modules);
+}
+
+llvm::Expected<CompiledKernel> cpu::compileForCpu(tile::KernelOp kernel) {
+  auto start = std::chrono::steady_clock::now();
+  MLIRContext *context = kernel.getContext();
+  // What goes wrong on the way is the error's text.
+  std::string diagnostics;
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+    llvm::raw_string_ostream out(diagnostics);
+    out << diagnostic.getLocation() << ": " << diagnostic << "\n";
+    for (Diagnostic &note : diagnostic.getNotes())
+      out << note.getLocation() << ": note: " << note << "\n";
+  });
+  auto failed = [&](const llvm::Twine &what) {
+    return llvm::createStringError(
+        what + (diagnostics.empty() ? "" : "\n" + diagnostics));
+  };
+
+  FailureOr<LaunchSignature> signature = describeLaunch(kernel);
+  if (mlir::failed(signature))
+    return failed("cannot compile kernel '" + kernel.getSymName() +
+                  "' for the CPU");
+  DialectRegistry registry;
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  context->appendDialectRegistry(registry);
+
+  OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
+  module->push_back(kernel->clone());
+  if (mlir::failed(lowerToLlvm(*module)))
+    return failed("cannot compile kernel '" + kernel.getSymName() +
+                  "' for the CPU");
+
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> llvmModule =
+      translateModuleToLLVMIR(*module, llvmContext, kernel.getSymName());
+  if (!llvmModule)
+    return failed("cannot translate kernel '" + kernel.getSymName() +
+                  "' to LLVM IR");
+  auto builder = hostMachine();
+  if (!builder)
+    return builder.takeError();
+  auto machine = builder->createTargetMachine();
+  if (!machine)
+    return machine.takeError();
+  llvmModule->setTargetTriple((*machine)->getTargetTriple());
+  llvmModule->setDataLayout((*machine)->createDataLayout());
+  for (llvm::Function &function : *llvmModule)
+    if (!function.isDeclaration()) {
+      function.addFnAttr("target-cpu", (*machine)->getTargetCPU());
+      function.addFnAttr("target-features",
+                         (*machine)->getTargetFeatureString());
+      // Whole registers, also where a processor prefers half of them.
+      function.addFnAttr("prefer-vector-width",
+                         std::to_string(8 * hostRegisterBytes()));
+    }
+  optimize(*llvmModule, machine->get());
+
+  CompiledKernel compiled;
+  compiled.plan = std::move(signature->plan);
+  llvm::raw_string_ostream out(compiled.bitcode);
+  llvm::WriteBitcodeToFile(*llvmModule, out);
+  out.flush();
+  compiled.compileMs = std::chrono::duration<double, std::milli>(
+                           std::chrono::steady_clock::now() - start)
+                           .count();
+  return compiled;
+}
