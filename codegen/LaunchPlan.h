@@ -18,6 +18,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tilewright {
@@ -39,6 +40,25 @@ constexpr int64_t bytesOf(DType type) {
     return 1;
   }
   return 0;
+}
+
+/// The name of an element type, as error texts and plans spell it.
+constexpr std::string_view nameOf(DType type) {
+  switch (type) {
+  case DType::f32:
+    return "f32";
+  case DType::f16:
+    return "f16";
+  case DType::bf16:
+    return "bf16";
+  case DType::f64:
+    return "f64";
+  case DType::i32:
+    return "i32";
+  case DType::i1:
+    return "i1";
+  }
+  return "?";
 }
 
 /// How a kernel argument is used and bound.

@@ -22,6 +22,10 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
     bind.extents.push_back(extent);
   kernel.addPass(createTileBind(std::move(bind)));
 
+  // The domain becomes explicit: after this, reductions and products may be
+  // taken as they stand.
+  kernel.addPass(createTilePlaceMasks());
+
   // Sums into accumulators while additions still stand beside their products.
   kernel.addPass(createFuseAccumulators());
 

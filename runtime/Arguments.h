@@ -101,25 +101,6 @@ struct NamedArgument {
   ArgumentValue value;
 };
 
-/// The name of an element type, as error texts and plans spell it.
-constexpr std::string_view nameOf(DType type) {
-  switch (type) {
-  case DType::f32:
-    return "f32";
-  case DType::f16:
-    return "f16";
-  case DType::bf16:
-    return "bf16";
-  case DType::f64:
-    return "f64";
-  case DType::i32:
-    return "i32";
-  case DType::i1:
-    return "i1";
-  }
-  return "?";
-}
-
 constexpr bool isFloat(DType type) {
   return type != DType::i32 && type != DType::i1;
 }

@@ -6,24 +6,6 @@
 
 using namespace tilewright;
 
-const char *tilewright::nameOf(DType type) {
-  switch (type) {
-  case DType::f32:
-    return "f32";
-  case DType::f16:
-    return "f16";
-  case DType::bf16:
-    return "bf16";
-  case DType::f64:
-    return "f64";
-  case DType::i32:
-    return "i32";
-  case DType::i1:
-    return "i1";
-  }
-  return "";
-}
-
 /// Rounds to a binary float of `fraction` stored bits, with exponents from
 /// `minExponent` (of the smallest normal number) to `maxExponent`.
 static double roundToFloat(double value, int fraction, int minExponent,

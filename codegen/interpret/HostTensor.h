@@ -36,8 +36,6 @@ struct HostTensor {
 /// A kernel's arguments by name. Outputs are written in place.
 using Arguments = std::map<std::string, HostTensor>;
 
-const char *nameOf(DType type);
-
 /// `value` as the nearest element of `type` (ties to even). i32 truncates
 /// toward zero and saturates, NaN gives 0; i1 is 1 for anything but 0.
 double roundTo(DType type, double value);
