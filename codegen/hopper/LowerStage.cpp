@@ -424,6 +424,12 @@ LogicalResult StageLowering::emitScalar(Operation *op) {
             .Case([&](arith::AndIOp) { return nvvm.bitAnd(get(0), get(1)); })
             .Case([&](arith::OrIOp) { return nvvm.bitOr(get(0), get(1)); })
             .Case([&](arith::XOrIOp) { return nvvm.bitXor(get(0), get(1)); })
+            .Case([&](arith::ExtUIOp op) {
+              return nvvm.zext(get(0), op.getType());
+            })
+            .Case([&](arith::TruncIOp op) {
+              return nvvm.trunc(get(0), op.getType());
+            })
             .Case([&](arith::SelectOp) {
               return nvvm.select(get(0), get(1), get(2));
             })

@@ -42,7 +42,8 @@ static llvm::Error bindArguments(Launch &launch, Arguments &arguments) {
     DType expected = dtypeOf(argument.getType());
     if (host.type != expected)
       return argumentError("argument '" + name + "': expected elements of " +
-                           nameOf(expected) + ", got " + nameOf(host.type));
+                           std::string(nameOf(expected)) + ", got " +
+                           std::string(nameOf(host.type)));
     auto type = dyn_cast<tile::TensorType>(argument.getType());
     size_t rank = type ? type.getAxes().size() : 0;
     if (host.sizes.size() != rank)

@@ -107,22 +107,4 @@ def LowerToLoops : Pass<"tile-lower-to-loops", "::mlir::ModuleOp"> {
   ];
 }
 
-//===----------------------------------------------------------------------===//
-// Hopper
-//===----------------------------------------------------------------------===//
-
-def LowerStageToNvvm : TilewrightPass<"stage-lower-to-nvvm", "::mlir::ModuleOp"> {
-  let summary = "stage kernels to kernels of LLVM and NVVM ops";
-  let description = [{
-    Takes kernels whose folds are loops. Each becomes a gpu.module with one
-    llvm.func, every register of a fragment a value of its own.
-  }];
-  let dependentDialects = ["::tilewright::stage::StageDialect", "::mlir::gpu::GPUDialect",
-                           "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];
-}
-
-def PrintPtx : TilewrightPass<"stage-print-ptx", "::mlir::ModuleOp"> {
-  let summary = "prints the PTX of each stage kernel to standard output";
-}
-
 #endif
