@@ -4,6 +4,7 @@
 #include "codegen/dialect/AxisList.h"
 #include "codegen/layout/FragLayout.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/Transforms/FoldUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -30,10 +31,17 @@ struct StageAsmInterface : OpAsmDialectInterface {
     return AliasResult::FinalAlias;
   }
 };
+/// A constant in registers belongs to a role: it is not hoisted out of it.
+struct StageFoldInterface : DialectFoldInterface {
+  using DialectFoldInterface::DialectFoldInterface;
+  bool shouldMaterializeInto(Region *region) const override {
+    return isa<RolesOp>(region->getParentOp());
+  }
+};
 } // namespace
 
 void StageDialect::initialize() {
-  addInterfaces<StageAsmInterface>();
+  addInterfaces<StageAsmInterface, StageFoldInterface>();
   addTypes<
 #define GET_TYPEDEF_LIST
 #include "codegen/dialect/StageTypes.cpp.inc"

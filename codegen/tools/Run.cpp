@@ -2,6 +2,7 @@
 #include "codegen/tools/Run.h"
 #include "codegen/dialect/TileDialect.h"
 #include "codegen/interpret/RandomArguments.h"
+#include "codegen/interpret/StageExecutor.h"
 #include "codegen/interpret/TileExecutors.h"
 #include "codegen/tools/Opt.h"
 #include "mlir/IR/MLIRContext.h"
@@ -112,6 +113,7 @@ static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
   variants.push_back({"storage", createTileExecutor(storage), true});
   variants.push_back(
       {"bound storage", createBoundExecutor(scheduledStorage), true});
+  variants.push_back({"stage", createStageExecutor(), true});
 
   Arguments expected = inputs;
   if (llvm::Error error = checkMerges(kernel, expected, one)) {
@@ -162,12 +164,15 @@ int tilewright::runInterpret(int argc, char **argv) {
       cl::values(clEnumValN(NumberMode::exact, "exact", "fp64 throughout"),
                  clEnumValN(NumberMode::storage, "storage",
                             "every result rounds to its type")));
-  enum class Level { tile, bound };
+  enum class Level { tile, bound, stage };
   cl::opt<Level> level(
       "level", cl::cat(category), cl::desc("what is run:"),
       cl::init(Level::tile),
       cl::values(clEnumValN(Level::tile, "tile", "the symbolic kernel"),
-                 clEnumValN(Level::bound, "bound", "after tile-bind")));
+                 clEnumValN(Level::bound, "bound", "after tile-bind"),
+                 clEnumValN(Level::stage, "stage",
+                            "the Hopper form, every rule of which is checked, "
+                            "with the kernel's schedule")));
   cl::opt<uint64_t> seed("seed", cl::cat(category), cl::init(1),
                          cl::desc("seed of the inputs"));
   cl::opt<uint64_t> shuffle(
@@ -227,9 +232,10 @@ int tilewright::runInterpret(int argc, char **argv) {
 
   if (useSchedule)
     options.tile = scheduledTiles(kernel);
-  std::unique_ptr<Executor> executor = level == Level::bound
-                                           ? createBoundExecutor(options)
-                                           : createTileExecutor(options);
+  std::unique_ptr<Executor> executor =
+      level == Level::stage   ? createStageExecutor(seed)
+      : level == Level::bound ? createBoundExecutor(options)
+                              : createTileExecutor(options);
   if (llvm::Error error = executor->run(kernel, *arguments)) {
     llvm::errs() << "tilewright run: " << llvm::toString(std::move(error))
                  << "\n";

@@ -1,6 +1,6 @@
 // A product of fp32 operands, which must be fp32-accurate.
 //
-// RUN: tilewright run %s --extents m=67,n=50,k=70 --check
+// RUN: tilewright run %s --extents m=67,n=52,k=72 --check
 
 tile.kernel @gemm_f32(
     in %a: !tile.tensor<f32, [m, k]>,

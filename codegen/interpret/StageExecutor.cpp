@@ -1,0 +1,87 @@
+//===- StageExecutor.cpp - The stage level as an executor -----------------===//
+#include "codegen/interpret/StageExecutor.h"
+#include "codegen/Pipeline.h"
+#include "codegen/dialect/StageDialect.h"
+#include "codegen/interpret/StageInterpreter.h"
+#include "codegen/tools/Opt.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace tilewright;
+
+namespace {
+
+class StageExecutor : public Executor {
+public:
+  StageExecutor(uint64_t seed, int schedules)
+      : seed(seed), schedules(schedules) {}
+  llvm::Error run(Operation *op, Arguments &arguments) override;
+
+private:
+  uint64_t seed;
+  int schedules;
+};
+
+} // namespace
+
+llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
+  DialectRegistry registry;
+  registerDialects(registry);
+  op->getContext()->appendDialectRegistry(registry);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(op->getLoc());
+  module->push_back(op->clone());
+
+  BoundPipelineOptions bound;
+  auto kernel = cast<tile::KernelOp>(op);
+  for (auto [i, value] :
+       llvm::enumerate(kernel.getBody().front().getArguments())) {
+    auto found = arguments.find(kernel.getArgName(i).str());
+    if (found == arguments.end())
+      continue; // the interpreter says so
+    for (auto [axis, size] :
+         llvm::zip(tile::axesOf(value.getType()), found->second.sizes))
+      bound.extents.push_back(llvm::formatv("{0}={1}", axis.getValue(), size));
+  }
+  std::string messages;
+  ScopedDiagnosticHandler handler(op->getContext(), [&](Diagnostic &diag) {
+    messages += diag.str() + "\n";
+    return success();
+  });
+  PassManager pm(op->getContext());
+  buildBoundPipeline(pm, bound);
+  buildStagePipeline(pm);
+  if (failed(pm.run(*module)))
+    return llvm::createStringError(messages);
+
+  auto stageKernel = *module->getOps<stage::KernelOp>().begin();
+  Arguments inputs = arguments;
+  for (int i = 0; i < schedules; ++i) {
+    Arguments outputs = inputs;
+    StageOptions options;
+    options.seed = seed + i;
+    llvm::Expected<StageReport> report =
+        interpretStage(stageKernel, outputs, options);
+    if (!report)
+      return report.takeError();
+    if (!report->passed())
+      return llvm::createStringError(report->text());
+    if (i == 0) {
+      arguments = std::move(outputs);
+      continue;
+    }
+    for (const auto &[name, tensor] : arguments)
+      for (auto [x, y] : llvm::zip(tensor.values, outputs.at(name).values))
+        if (x != y && x == x)
+          return llvm::createStringError(
+              "output '" + name + "' depends on the interleaving of warps");
+  }
+  return llvm::Error::success();
+}
+
+std::unique_ptr<Executor> tilewright::createStageExecutor(uint64_t seed,
+                                                          int schedules) {
+  return std::make_unique<StageExecutor>(seed, schedules);
+}

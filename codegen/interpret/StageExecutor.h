@@ -1,0 +1,17 @@
+//===- StageExecutor.h - The stage level as an executor ---------*- C++ -*-===//
+#pragma once
+
+#include "codegen/interpret/Executor.h"
+#include <memory>
+
+namespace tilewright {
+
+/// Takes a copy of the kernel down to the stage level with its own schedule,
+/// for the arguments' extents, and interprets that for `schedules` random
+/// interleavings, the first of which writes the outputs. A broken rule (a race,
+/// a missing wait, a deadlock) is an error, and so is an output that depends on
+/// the interleaving.
+std::unique_ptr<Executor> createStageExecutor(uint64_t seed = 1,
+                                              int schedules = 2);
+
+} // namespace tilewright
