@@ -30,13 +30,18 @@ def Stage_KernelOp : Stage_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock,
     `stage-specialize-warps` the body is one program of those warps; after it,
     channels, buffers and one `stage.roles`.
 
+    With `persistent`, a launch has a block for each multiprocessor, and the
+    body runs for every gridDim-th tile: channels go on from tile to tile, so
+    that the producer fetches the next while the consumers still finish.
+
     ```mlir
     stage.kernel @copy(in %x: !x, out %y: !x) grid [m = 128] warps 4 { ... }
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$arg_names,
                        DenseI32ArrayAttr:$arg_kinds, StrArrayAttr:$grid_axes,
-                       DenseI64ArrayAttr:$grid_tiles, I64Attr:$warps);
+                       DenseI64ArrayAttr:$grid_tiles, I64Attr:$warps,
+                       UnitAttr:$persistent);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

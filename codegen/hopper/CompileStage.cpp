@@ -61,6 +61,41 @@ namespace tilewright {
 #include "codegen/passes/Passes.h.inc"
 } // namespace tilewright
 
+/// A parameter in a line, for readers of the IR.
+static std::string textOf(const Parameter &parameter, const LaunchPlan &plan) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  StringRef name =
+      parameter.arg >= 0 ? StringRef(plan.args[parameter.arg].name) : "";
+  using Kind = Parameter::Kind;
+  switch (parameter.kind) {
+  case Kind::tensorMap:
+    os << "map " << name << " box ";
+    llvm::interleave(parameter.map.box, os, "x");
+    os << " swizzle " << parameter.map.swizzleBytes;
+    break;
+  case Kind::pointer:
+    os << "pointer " << name;
+    if (parameter.alignBytes)
+      os << " align " << parameter.alignBytes;
+    break;
+  case Kind::stride:
+    os << "stride " << name << " "
+       << plan.args[parameter.arg].axes[parameter.dim];
+    break;
+  case Kind::extent:
+    os << "extent " << parameter.axis;
+    break;
+  case Kind::scalar:
+    os << "scalar " << name;
+    break;
+  case Kind::scratch:
+    os << "scratch " << parameter.scratchBytes;
+    break;
+  }
+  return text;
+}
+
 namespace {
 struct LowerStageToNvvm
     : tilewright::impl::LowerStageToNvvmBase<LowerStageToNvvm> {
@@ -68,8 +103,16 @@ struct LowerStageToNvvm
     for (auto kernel :
          llvm::make_early_inc_range(getOperation().getOps<stage::KernelOp>())) {
       OpBuilder builder(kernel);
-      if (failed(lowerStageToNvvm(kernel, builder)))
+      FailureOr<LaunchPlan> plan = lowerStageToNvvm(kernel, builder);
+      if (failed(plan))
         return signalPassFailure();
+      SmallVector<Attribute> params;
+      for (const Parameter &parameter : plan->params)
+        params.push_back(builder.getStringAttr(textOf(parameter, *plan)));
+      Operation *module = kernel->getPrevNode();
+      module->setAttr("tilewright.params", builder.getArrayAttr(params));
+      module->setAttr("tilewright.smem",
+                      builder.getI64IntegerAttr(plan->smemBytes));
       kernel.erase();
     }
   }

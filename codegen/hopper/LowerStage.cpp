@@ -37,6 +37,7 @@ FailureOr<LaunchPlan> StageLowering::run(OpBuilder &at) {
   plan.entry = kernel.getSymName().str();
   plan.target = "sm_90a";
   plan.threads = static_cast<int>(32 * warps);
+  plan.persistent = kernel.getPersistent();
   describeArguments();
   if (failed(describeGrid()) || failed(layOutSmem(roles)))
     return failure();
@@ -50,7 +51,7 @@ FailureOr<LaunchPlan> StageLowering::run(OpBuilder &at) {
         value = nvvm.trunc(value, nvvm.i1);
       registers[argument] = {value};
     }
-  decodeTileIds();
+  countTiles();
   blockThread = nvvm.threadId();
   // Through the first lane, so that ptxas knows it to be one value in a warp.
   blockWarpgroup = nvvm.broadcastFirstLane(nvvm.lshr(blockThread, 7));
@@ -58,10 +59,13 @@ FailureOr<LaunchPlan> StageLowering::run(OpBuilder &at) {
     initChannels();
 
   exitBlock = nvvm.makeBlock();
-  beginRole(0, 0, warps, kernel.getBody());
-  if (failed(emitBlock(kernel.getBody().front())))
-    return failure();
-  if (!roles) {
+  if (roles) {
+    if (failed(emitRoles(roles)))
+      return failure();
+  } else {
+    beginRole(0, 0, warps, kernel.getBody());
+    if (failed(emitTiles([&] { return emitBlock(kernel.getBody().front()); })))
+      return failure();
     endRole();
     nvvm.branch(exitBlock);
   }
@@ -160,25 +164,55 @@ LogicalResult StageLowering::layOutSmem(stage::RolesOp roles) {
 // Tiles and roles
 //===----------------------------------------------------------------------===//
 
-void StageLowering::decodeTileIds() {
-  llvm::DenseSet<StringAttr> used;
-  kernel.walk([&](stage::TileIdOp op) { used.insert(op.getAxisAttr()); });
-  if (used.empty())
-    return;
-  Value rest = nvvm.blockId();
-  SmallVector<StringAttr> axes = tile::axisNames(kernel.getGridAxes());
+void StageLowering::countTiles() {
+  for (auto [axis, tile] :
+       llvm::zip(tile::axisNames(kernel.getGridAxes()), kernel.getGridTiles()))
+    tileCounts.push_back(
+        nvvm.udiv(nvvm.add(extentOf(resolveAxis(axis)), tile - 1), tile));
+}
+
+void StageLowering::decodeTileIds(Value tile) {
   // Row major: the last axis varies fastest.
+  SmallVector<StringAttr> axes = tile::axisNames(kernel.getGridAxes());
   for (size_t i = axes.size(); i-- > 0;) {
-    if (i == 0) {
-      tileIds[axes[i]] = rest;
-      break;
-    }
-    int64_t tile = kernel.getGridTiles()[i];
-    Value extent = extentOf(resolveAxis(axes[i]));
-    Value count = nvvm.udiv(nvvm.add(extent, tile - 1), tile);
-    tileIds[axes[i]] = nvvm.urem(rest, count);
-    rest = nvvm.udiv(rest, count);
+    tileIds[axes[i]] = i ? nvvm.urem(tile, tileCounts[i]) : tile;
+    if (i)
+      tile = nvvm.udiv(tile, tileCounts[i]);
   }
+}
+
+LogicalResult StageLowering::emitTiles(function_ref<LogicalResult()> body) {
+  if (!kernel.getPersistent()) {
+    decodeTileIds(nvvm.blockId());
+    return body();
+  }
+  Value tiles = nvvm.constI32(1);
+  for (Value count : tileCounts)
+    tiles = nvvm.mul(tiles, count);
+  SmallVector<Value> moving;
+  for (auto &[channel, layout] : channels)
+    moving.push_back(channel);
+  Values first{nvvm.blockId()};
+  llvm::append_range(first, countsOf(moving));
+  auto before = channelStates;
+  Block *header = nvvm.makeBlock(ValueRange(first).getTypes());
+  Block *start = nvvm.makeBlock(), *done = nvvm.makeBlock();
+  nvvm.branch(header, first);
+  nvvm.standAt(header);
+  Value tile = header->getArgument(0);
+  setCounts(moving, ValueRange(header->getArguments()).drop_front());
+  nvvm.branchIf(nvvm.icmp(NvvmBuilder::Compare::lt, tile, tiles), start, {},
+                done, {});
+  nvvm.standAt(start);
+  decodeTileIds(tile);
+  if (failed(body()) || failed(checkHeld(kernel, before)))
+    return failure();
+  nvvm.loc = kernel.getLoc();
+  Values next{nvvm.add(tile, nvvm.gridSize())};
+  llvm::append_range(next, countsOf(moving));
+  nvvm.branch(header, next);
+  nvvm.standAt(done);
+  return success();
 }
 
 /// Only scalars, waits for free slots and copies: one thread can do it all.
@@ -278,7 +312,14 @@ LogicalResult StageLowering::emitRole(stage::RolesOp roles, size_t number,
     nvvm.branchIf(role.leadsRole, start, {}, exitBlock, {});
     nvvm.standAt(start);
   }
-  if (failed(emitBlock(body.front())))
+  // What stands in front of the roles depends on the tile: it is part of each.
+  LogicalResult result = emitTiles([&]() -> LogicalResult {
+    for (Operation &op : kernel.getBody().front())
+      if (&op != roles && failed(emit(&op)))
+        return failure();
+    return emitBlock(body.front());
+  });
+  if (failed(result))
     return failure();
   endRole();
   return success();
@@ -298,7 +339,6 @@ LogicalResult StageLowering::emitBlock(Block &block) {
 LogicalResult StageLowering::emit(Operation *op) {
   nvvm.loc = op->getLoc();
   return TypeSwitch<Operation *, LogicalResult>(op)
-      .Case([&](stage::RolesOp op) { return emitRoles(op); })
       .Case([&](scf::ForOp op) { return emitFor(op); })
       .Case([&](scf::IfOp op) { return emitIf(op); })
       .Case([&](scf::YieldOp) { return success(); })
@@ -453,6 +493,18 @@ LogicalResult StageLowering::emitScalar(Operation *op) {
               default:
                 return {};
               }
+            })
+            .Case([&](arith::ExtUIOp op) {
+              return nvvm.zext(get(0), op.getType());
+            })
+            .Case([&](arith::ExtSIOp op) {
+              return nvvm.sext(get(0), op.getType());
+            })
+            .Case([&](arith::TruncIOp op) {
+              return nvvm.trunc(get(0), op.getType());
+            })
+            .Case([&](arith::SIToFPOp op) {
+              return nvvm.intToFp(get(0), op.getType());
             })
             .Case([&](arith::AddFOp) { return nvvm.fadd(get(0), get(1)); })
             .Case([&](arith::SubFOp) { return nvvm.fsub(get(0), get(1)); })

@@ -96,6 +96,7 @@ private:
   llvm::MapVector<Value, Channel> channels;
   llvm::DenseMap<Value, ChannelState> channelStates;
   llvm::DenseMap<mlir::StringAttr, Value> tileIds;
+  Values tileCounts; ///< along each grid axis
   llvm::DenseMap<Value, int64_t> bufferOffsets;
   llvm::SmallVector<int64_t> scratchOffsets; ///< of each role
   Value blockThread, blockWarpgroup;
@@ -108,7 +109,12 @@ private:
   LogicalResult checkOps();
   LogicalResult layOutSmem(stage::RolesOp roles);
   static int64_t scratchBytesOf(Type type);
-  void decodeTileIds();
+  /// Tiles along each grid axis, in the entry block.
+  void countTiles();
+  void decodeTileIds(Value tile);
+  /// Runs `body` for the block's tile, or in a persistent kernel for each of
+  /// its tiles.
+  LogicalResult emitTiles(llvm::function_ref<LogicalResult()> body);
   void beginRole(int64_t number, int64_t firstWarpgroup, int64_t warps,
                  mlir::Region &body);
   void endRole();

@@ -264,10 +264,10 @@ Value NvvmBuilder::smin(Value a, Value b) {
 Value NvvmBuilder::smax(Value a, Value b) {
   return LLVM::SMaxOp::create(builder, loc, a, b);
 }
-Value NvvmBuilder::sext64(Value a) {
-  if (std::optional<int64_t> x = asConstant(a))
-    return constI64(*x);
-  return LLVM::SExtOp::create(builder, loc, i64, a);
+Value NvvmBuilder::sext(Value a, Type type) {
+  if (std::optional<int64_t> x = asConstant(a); x && !a.getType().isInteger(1))
+    return constInt(*x, type);
+  return LLVM::SExtOp::create(builder, loc, type, a);
 }
 Value NvvmBuilder::zext(Value a, Type type) {
   return LLVM::ZExtOp::create(builder, loc, type, a);

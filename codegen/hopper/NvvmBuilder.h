@@ -77,7 +77,8 @@ public:
   Value srem(Value a, Value b);
   Value smin(Value a, Value b);
   Value smax(Value a, Value b);
-  Value sext64(Value a);
+  Value sext(Value a, mlir::Type type);
+  Value sext64(Value a) { return sext(a, i64); }
   Value zext(Value a, mlir::Type type);
   Value trunc(Value a, mlir::Type type);
   enum class Compare { eq, ne, lt, le, gt, ge, ult };

@@ -81,7 +81,9 @@ def LowerStageToNvvm : TilewrightPass<"stage-lower-to-nvvm", "::mlir::ModuleOp">
   let summary = "stage kernels to kernels of LLVM and NVVM ops";
   let description = [{
     Takes kernels whose folds are loops. Each becomes a gpu.module with one
-    llvm.func, every register of a fragment a value of its own.
+    llvm.func, every register of a fragment a value of its own. Attributes of
+    the module say in words what the parameters are and how much shared memory a
+    block needs.
   }];
   let dependentDialects = ["::tilewright::stage::StageDialect", "::mlir::gpu::GPUDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];

@@ -21,4 +21,6 @@ slow = [line for line in run.stdout.splitlines()
         or re.search(r"[1-9]\d* bytes (stack frame|spill)", line)]
 for line in slow:
     print("slow:", line)
+if "Compiling entry function" not in run.stdout:
+    sys.exit("ptxas compiled no kernel")
 sys.exit(run.returncode or bool(slow))

@@ -1,0 +1,76 @@
+// RUN: tilewright opt %s --stage-lower-to-nvvm | FileCheck %s
+
+#tile = #stage.frag<reg = [n:2:1, m:2:8], lane = [n:4:2, m:8:1], warp = [m:4:16]>
+#rows = #stage.frag<reg = [m:2:8], lane = [_:4:0, m:8:1], warp = [m:4:16]>
+!tile = !tile.tile<f32, [m = 64, n = 8], #tile>
+!half = !tile.tile<bf16, [m = 64, n = 8], #tile>
+!rows = !tile.tile<f32, [m = 64], #rows>
+!x = !tile.tensor<bf16, [m, n]>
+!y = !tile.tensor<f32, [m]>
+
+// A row statistic has a register for each of a thread's two rows; its lanes
+// meet over the quad that shares a row, and it meets its tile in place.
+// CHECK-LABEL: llvm.func @rows
+// Two bf16 in a register; each is the high half of an f32.
+// CHECK-COUNT-4: llvm.bitcast %{{.*}} : i32 to f32
+// CHECK: %[[MAX0:.*]] = llvm.intr.maxnum
+// CHECK: %[[MAX1:.*]] = llvm.intr.maxnum
+// CHECK: %[[S0:.*]] = nvvm.shfl.sync bfly %{{.*}}, %[[MAX0]], %[[ONE:.*]], %{{.*}} : f32 -> f32
+// CHECK: llvm.intr.maxnum(%[[MAX0]], %[[S0]])
+// CHECK: nvvm.shfl.sync bfly %{{.*}}, %[[MAX1]], %[[ONE]]
+// CHECK-COUNT-2: nvvm.shfl.sync bfly
+// CHECK: %[[R1:.*]] = llvm.intr.maxnum
+// CHECK-NOT: nvvm.shfl
+// Approximate functions in a kernel of 16-bit tensors.
+// CHECK-COUNT-4: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz"
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.ff2bf16x2.rn"
+stage.kernel @rows(in %x: !x, out %z: !x, out %y: !y) grid [m = 64] warps 4 {
+  %t = stage.tile_id m
+  %c64 = arith.constant 64 : i32
+  %m0 = arith.muli %t, %c64 : i32
+  %c0 = arith.constant 0 : i32
+  %h = stage.global_load %x[%m0, %c0] at [m, n] : !x -> !half
+  %f = tile.cast %h : !half -> !tile
+  %r = tile.reduce max %f over [n] : !tile -> !rows
+  %d = tile.binary sub %f, %r : (!tile, !rows) -> !tile
+  %e = tile.unary exp2 %d : (!tile) -> !tile
+  %o = tile.cast %e : !tile -> !half
+  stage.global_store %o -> %z[%m0, %c0] at [m, n] : !half, !x
+  stage.global_store %r -> %y[%m0] at [m] : !rows, !y
+}
+
+// In an f32 kernel functions are accurate: no flushing, IEEE division, exp by
+// a product in two parts.
+// CHECK-LABEL: llvm.func @accurate
+// CHECK: llvm.intr.fma
+// CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx"(
+// CHECK: llvm.intr.fma
+// CHECK: llvm.fdiv
+// CHECK-NOT: ftz
+stage.kernel @accurate(in %x: !y, out %y: !y) grid [m = 64] warps 4 {
+  %t = stage.tile_id m
+  %c64 = arith.constant 64 : i32
+  %m0 = arith.muli %t, %c64 : i32
+  %v = stage.global_load %x[%m0] at [m] : !y -> !rows
+  %e = tile.unary exp %v : (!rows) -> !rows
+  %l = tile.unary log %v : (!rows) -> !rows
+  %q = tile.binary div %e, %l : (!rows, !rows) -> !rows
+  stage.global_store %q -> %y[%m0] at [m] : !rows, !y
+}
+
+// Positions: origin, what lane and warp add, and a constant a register. A mask
+// is a select. All lanes and warps repeat what the layout repeats.
+// CHECK-LABEL: llvm.func @masked
+// CHECK: %[[INF:.*]] = llvm.mlir.constant(0xFF800000 : f32)
+// CHECK: %[[LIVE:.*]] = llvm.icmp "slt" %{{.*}}, %arg3 : i32
+// CHECK: llvm.select %[[LIVE]], %{{.*}}, %[[INF]] : i1, f32
+stage.kernel @masked(in %x: !y, out %y: !y, scalar %limit: i32) grid [m = 64] warps 4 {
+  %t = stage.tile_id m
+  %c64 = arith.constant 64 : i32
+  %m0 = arith.muli %t, %c64 : i32
+  %v = stage.global_load %x[%m0] at [m] : !y -> !rows
+  %i = stage.index m from %m0 -> !tile.tile<i32, [m = 64], #rows>
+  %live = tile.compare lt %i, %limit : (!tile.tile<i32, [m = 64], #rows>, i32) -> !tile.tile<i1, [m = 64], #rows>
+  %k = tile.mask %v, %live fill 0xFF800000 : f32 : (!rows, !tile.tile<i1, [m = 64], #rows>) -> !rows
+  stage.global_store %k -> %y[%m0] at [m] : !rows, !y
+}

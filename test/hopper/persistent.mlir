@@ -1,0 +1,38 @@
+// RUN: tilewright opt %s --stage-lower-to-nvvm | FileCheck %s
+
+// A persistent kernel walks the tiles in each role; counts of messages go on
+// from tile to tile, and what depends on the tile is part of the loop.
+
+!s = !stage.smem<bf16, [m = 64, n = 64], 128>
+!x = !tile.tensor<bf16, [m, n]>
+
+// CHECK-LABEL: llvm.func @walk
+// CHECK: %[[COUNT:.*]] = llvm.lshr %{{.*}}, %{{.*}} : i32
+// CHECK: ^[[TILES:bb[0-9]+]](%[[TILE:.*]]: i32, %[[ACQUIRED:.*]]: i32, %[[GOT:.*]]: i32):
+// CHECK: llvm.icmp "slt" %[[TILE]], %{{.*}} : i32
+// CHECK: %[[NEXT:.*]] = llvm.add %[[ACQUIRED]]
+// CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// CHECK: %[[GRID:.*]] = nvvm.read.ptx.sreg.nctaid.x
+// CHECK: %[[TO:.*]] = llvm.add %[[TILE]], %[[GRID]]
+// CHECK: llvm.br ^[[TILES]](%[[TO]], %[[NEXT]], %[[GOT]] : i32, i32, i32)
+// The consumers read by ldmatrix, so that each of their warps gives the message
+// back.
+// CHECK: ldmatrix
+// CHECK: nvvm.bar.warp.sync
+// CHECK: mbarrier.arrive
+stage.kernel @walk(in %x: !x, out %y: !x) grid [m = 64] warps 4 attributes {persistent} {
+  %t = stage.tile_id m
+  %c64 = arith.constant 64 : i32
+  %c0 = arith.constant 0 : i32
+  %m0 = arith.muli %t, %c64 : i32
+  %ch = stage.channel "x" depth 2 arrivals 1 : !stage.channel<!s>
+  stage.roles ["producer", "consumer"] warps [4, 4] registers [24, 240] {
+    %s = stage.acquire %ch : !stage.channel<!s>
+    stage.tma_load %x[%m0, %c0] at [m, n] -> %s : !x, !s
+  }, {
+    %s = stage.get %ch : !stage.channel<!s>
+    %v = stage.read %s : !s -> !tile.tile<bf16, [m = 64, n = 64], #stage.frag<reg = [n:2:1, m:2:8, n:8:8], lane = [n:4:2, m:8:1], warp = [m:4:16]>>
+    stage.release %ch : !stage.channel<!s>
+    stage.global_store %v -> %y[%m0, %c0] at [m, n] : !tile.tile<bf16, [m = 64, n = 64], #stage.frag<reg = [n:2:1, m:2:8, n:8:8], lane = [n:4:2, m:8:1], warp = [m:4:16]>>, !x
+  }
+}
