@@ -57,7 +57,7 @@ function(tilewright_link_mlir target)
     MLIRVectorToSCF MLIRVectorTransforms MLIRReconcileUnrealizedCasts
     MLIRNVVMToLLVM MLIRMemRefTransforms
     MLIRBuiltinToLLVMIRTranslation MLIRLLVMToLLVMIRTranslation
-    MLIRNVVMToLLVMIRTranslation MLIRTargetLLVMIRExport
+    MLIRNVVMToLLVMIRTranslation MLIRGPUToLLVMIRTranslation MLIRTargetLLVMIRExport
     LLVMNVPTXCodeGen LLVMNVPTXDesc LLVMNVPTXInfo LLVMPasses
     LLVMX86CodeGen LLVMX86Desc LLVMX86Info LLVMOrcJIT
     LLVMOrcTargetProcess LLVMSupport)
