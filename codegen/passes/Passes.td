@@ -24,6 +24,10 @@ def TilePlaceMasks : TilewrightPass<"tile-place-masks", "::tilewright::tile::Ker
   let summary = "the fewest tile.mask ops by which reductions see their identity at points that do not exist";
 }
 
+def TileAnalyseMasks : TilewrightPass<"tile-analyse-masks", "::tilewright::tile::KernelOp"> {
+  let summary = "which tiles of each fold are dead, partly live and live throughout";
+}
+
 def FuseAccumulators : TilewrightPass<"tile-fuse-accumulators", "::tilewright::tile::KernelOp"> {
   let summary = "an addition to a dot's only use becomes the dot's accumulator";
 }

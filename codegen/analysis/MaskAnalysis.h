@@ -1,0 +1,50 @@
+//===- MaskAnalysis.h - Which positions a mask lets live --------*- C++ -*-===//
+//
+// Reads a boolean over the position along one axis, the positions of the
+// current tiles of other axes, extents and other scalars, and says where along
+// the axis some point, or every point, is live: as ranges whose ends are
+// scalars of the program. Comparisons of linear expressions, minima, maxima and
+// quotients of them, under and, or, xor, not and select, are understood; what
+// is not may be live everywhere and is nowhere sure to be.
+//
+// The axis may be the keys and the others the queries, or the reverse: nothing
+// here knows.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "codegen/analysis/ScalarBuilder.h"
+#include <memory>
+
+namespace tilewright {
+
+/// Positions `begin` to before `end`; none if begin >= end. Both are at least
+/// 0, and end is at most the extent.
+struct PositionRange {
+  Scalar begin, end;
+};
+
+/// Analyses conditions on the points of `fold`, which walks one axis. New ops
+/// are built where `builder` stands, which must be before the fold.
+class MaskAnalysis {
+public:
+  MaskAnalysis(tile::FoldOp fold, ScalarBuilder &builder);
+  ~MaskAnalysis();
+
+  /// Adds a boolean (of the fold's mask or body) to the conjunction of all
+  /// conditions.
+  void add(mlir::Value condition);
+
+  /// A range that holds every position at which some point of the current
+  /// tiles of the other axes is live.
+  PositionRange someLive();
+  /// A range of positions at which every point of the current tiles of the
+  /// other axes is live, also points beyond the other axes' extents.
+  PositionRange allLive();
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace tilewright

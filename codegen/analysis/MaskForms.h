@@ -1,0 +1,89 @@
+//===- MaskForms.h - Masks as inequalities of linear forms ------*- C++ -*-===//
+//
+// The first half of the mask analysis: a boolean of the program becomes a tree
+// of conjunctions and disjunctions over atoms `form <= 0`.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "codegen/analysis/ScalarBuilder.h"
+#include <memory>
+#include <vector>
+
+namespace tilewright {
+
+/// factor * position + sums of multiples of: other axes' positions, scalars of
+/// the program, one quotient that depends on the position; + constant.
+struct LinearForm {
+  int64_t position = 0;
+  llvm::SmallVector<std::pair<mlir::StringAttr, int64_t>> axes;
+  /// Numbers into MaskForms::unknowns.
+  llvm::SmallVector<std::pair<unsigned, int64_t>> unknowns;
+  /// quotientFactor * floor(dividend / divisor); no factor, no quotient.
+  int64_t quotientFactor = 0;
+  std::shared_ptr<LinearForm> dividend;
+  int64_t divisor = 1;
+  int64_t constant = 0;
+
+  int64_t factorOf(mlir::StringAttr axis) const;
+};
+
+/// A linear form, or the least or greatest of several.
+struct Form {
+  enum Kind { Linear, Min, Max, Unknown } kind = Unknown;
+  LinearForm linear;
+  std::vector<Form> parts;
+};
+
+/// A condition in negation normal form.
+struct Condition {
+  enum Kind {
+    Atom,  ///< form <= 0
+    Truth, ///< a boolean of the program, negated or not
+    All,   ///< every part
+    Any,   ///< some part; no parts: false
+    Unknown
+  } kind = Unknown;
+  LinearForm form;
+  mlir::Value truth;
+  bool isNegated = false;
+  std::vector<Condition> parts;
+};
+
+/// What is known of a scalar: its value, or bounds of what a function of other
+/// axes' positions takes over their current tiles.
+struct Bounds {
+  Scalar least, most;
+};
+
+class MaskForms {
+public:
+  MaskForms(tile::FoldOp fold, ScalarBuilder &builder);
+
+  Condition conditionOf(mlir::Value value, bool isNegated = false);
+
+  /// The bounds of a form without the position, over the current tiles of the
+  /// other axes. `clip`: positions beyond the extents are left out.
+  Scalar bound(const LinearForm &form, bool isUpper, bool clip);
+
+private:
+  Form formOf(mlir::Value value);
+  Form quotient(Form dividend, int64_t divisor);
+  Condition atMostZero(const Form &form);
+  Condition compare(tile::CompareKind kind, const Form &left,
+                    const Form &right);
+  bool isNonNegative(const LinearForm &form) const;
+  LinearForm unknown(mlir::Value key, Bounds bounds);
+  /// A copy of `value`, a scalar that does not depend on the fold, in front of
+  /// it; null if there is none.
+  mlir::Value hoist(mlir::Value value);
+
+  tile::FoldOp fold;
+  ScalarBuilder &builder;
+  std::vector<std::pair<mlir::Value, Bounds>> unknowns;
+  llvm::DenseMap<mlir::Value, mlir::Value> hoisted;
+  /// Tile extent of the other axes.
+  llvm::DenseMap<mlir::StringAttr, int64_t> tiles;
+};
+
+} // namespace tilewright

@@ -1,0 +1,127 @@
+//===- AnalyseMasks.cpp - tile-analyse-masks: domains to segments ---------===//
+//
+// Before: bound IR after tile-place-masks; folds may have mask regions. After:
+// every fold over one axis lists its segments, and no fold has a mask region.
+//
+// The mask region says which tiles have no live point: they are left out. The
+// tile.mask ops in the body say which tiles need no mask: those where all of
+// them are the identity are `full`. So a body that needs no masks, because its
+// reductions see their identity anyhow, is full throughout.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/analysis/MaskAnalysis.h"
+#include "codegen/passes/Passes.h"
+
+namespace tilewright {
+#define GEN_PASS_DEF_TILEANALYSEMASKS
+#include "codegen/passes/Passes.h.inc"
+} // namespace tilewright
+
+using namespace mlir;
+using namespace tilewright;
+using namespace tilewright::tile;
+
+namespace {
+
+/// Tile numbers `begin` to before `end`; begin <= end.
+struct TileRange {
+  Scalar begin, end;
+};
+
+/// The tiles that hold a position of `range`.
+TileRange tilesAround(ScalarBuilder &builder, PositionRange range,
+                      int64_t extent) {
+  if (range.begin.is(0))
+    return {0, builder.ceilDiv(range.end, extent)};
+  // An empty range may be anywhere: keep it ordered and inside the axis.
+  Scalar begin = builder.floorDiv(builder.min(range.begin, range.end), extent);
+  Scalar end = builder.selectLess(range.begin, range.end,
+                                  builder.ceilDiv(range.end, extent), begin);
+  return {begin, end};
+}
+
+/// The tiles of `around` whose positions are all in `range`.
+TileRange tilesWithin(ScalarBuilder &builder, PositionRange range,
+                      TileRange around, PositionRange aroundRange,
+                      int64_t extent) {
+  Scalar begin = builder.min(
+      builder.max(builder.ceilDiv(range.begin, extent), around.begin),
+      around.end);
+  // Rounding down what is rounded up for `around` stays inside.
+  Scalar end = builder.floorDiv(range.end, extent);
+  if (!(range.end == aroundRange.end))
+    end = builder.min(end, around.end);
+  return {begin, builder.max(end, begin)};
+}
+
+class Segments {
+public:
+  explicit Segments(FoldOp fold) : fold(fold) {}
+
+  void addTo(ScalarBuilder &builder) {
+    MaskAnalysis domain(fold, builder);
+    if (fold.hasMask())
+      domain.add(fold.getMask().front().getTerminator()->getOperand(0));
+    PositionRange live = domain.someLive();
+    int64_t extent = fold.getExtents()[0];
+    TileRange around = tilesAround(builder, live, extent);
+
+    MaskAnalysis masks(fold, builder);
+    bool hasMasks = false;
+    for (MaskOp mask : fold.getBody().front().getOps<MaskOp>()) {
+      masks.add(mask.getLive());
+      hasMasks = true;
+    }
+    if (!hasMasks) {
+      add(SegmentKind::full, around.begin, around.end);
+    } else {
+      TileRange within =
+          tilesWithin(builder, masks.allLive(), around, live, extent);
+      // Only a merge lets the order of tiles change: then the tiles that need
+      // no masks are one run at the end.
+      add(SegmentKind::partial, around.begin, within.begin);
+      if (!fold.hasMerge())
+        add(SegmentKind::full, within.begin, within.end);
+      add(SegmentKind::partial, within.end, around.end);
+      if (fold.hasMerge())
+        add(SegmentKind::full, within.begin, within.end);
+    }
+    SmallVector<Value> values;
+    for (Scalar bound : bounds)
+      values.push_back(builder.materialize(bound));
+    fold.getBoundsMutable().assign(values);
+    fold.setSegmentKinds(kinds);
+  }
+
+private:
+  void add(SegmentKind kind, Scalar begin, Scalar end) {
+    if (begin == end)
+      return;
+    kinds.push_back(static_cast<int32_t>(kind));
+    bounds.append({begin, end});
+  }
+
+  FoldOp fold;
+  SmallVector<int32_t> kinds;
+  SmallVector<Scalar> bounds;
+};
+
+struct TileAnalyseMasks
+    : tilewright::impl::TileAnalyseMasksBase<TileAnalyseMasks> {
+  void runOnOperation() override {
+    // Outer folds first: what is built for inner ones stands in their bodies.
+    getOperation().walk<WalkOrder::PreOrder>([](FoldOp fold) {
+      if (fold.getAxes().size() == 1 && fold.getNumSegments() == 0) {
+        OpBuilder builder(fold);
+        ScalarBuilder scalars(builder, fold.getLoc());
+        Segments(fold).addTo(scalars);
+      }
+      if (fold.hasMask()) {
+        fold.getMask().dropAllReferences();
+        fold.getMask().getBlocks().clear();
+      }
+    });
+  }
+};
+
+} // namespace
