@@ -26,6 +26,10 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
   // taken as they stand.
   kernel.addPass(createTilePlaceMasks());
 
+  // Which tiles hold no live point, and which need no masks: known only once
+  // the masks are placed.
+  kernel.addPass(createTileAnalyseMasks());
+
   // Sums into accumulators while additions still stand beside their products.
   kernel.addPass(createFuseAccumulators());
 
