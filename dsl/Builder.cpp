@@ -844,5 +844,6 @@ dsl::detail::scheduleAttr(MLIRContext *context,
       };
   return tile::ScheduleAttr::get(
       context, dictionary(configuration.tile), configuration.consumers,
-      dictionary(configuration.stages), configuration.overlap);
+      dictionary(configuration.stages), configuration.overlap,
+      configuration.persistent);
 }

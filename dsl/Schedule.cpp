@@ -97,6 +97,11 @@ Schedule Schedule::overlap(Tune on) const {
   result.overlaps = std::move(on);
   return result;
 }
+Schedule Schedule::persistent(Tune on) const {
+  Schedule result = *this;
+  result.persists = std::move(on);
+  return result;
+}
 Schedule Schedule::warpSpecialize(Roles given) const {
   Schedule result = *this;
   result.roles = std::move(given);
@@ -126,7 +131,8 @@ std::vector<Configuration> Schedule::configurations() const {
     gather(depth);
   for (const auto &[condition, why] : requirements)
     gather(condition);
-  for (const Tune *expression : {&roles.producers, &roles.consumers, &overlaps})
+  for (const Tune *expression :
+       {&roles.producers, &roles.consumers, &overlaps, &persists})
     gather(*expression);
 
   std::vector<Assignment> assignments(1);
@@ -162,6 +168,7 @@ std::vector<Configuration> Schedule::configurations() const {
     config.producers = value("the number of producers", roles.producers, 0);
     config.consumers = value("the number of consumers", roles.consumers, 1);
     config.overlap = overlaps.at(assignment) != 0;
+    config.persistent = persists.at(assignment) != 0;
     for (const auto &[condition, why] : requirements)
       if (config.reason.empty() && !condition.at(assignment))
         config.reason = why + " (" + condition.text() + ")";

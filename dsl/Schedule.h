@@ -87,6 +87,7 @@ struct Configuration {
   int64_t producers = 0; ///< warpgroups that copy
   int64_t consumers = 1; ///< warpgroups that compute
   bool overlap = false;
+  bool persistent = false;
   /// Why this cannot run; empty if it can.
   std::string reason;
 
@@ -119,6 +120,9 @@ public:
   /// A fold's products of the next tile are issued before the element-wise work
   /// of this one.
   Schedule overlap(Tune on = 1) const;
+  /// A block for each multiprocessor walks the tiles, and fetches for the next
+  /// while it finishes one.
+  Schedule persistent(Tune on = 1) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.
   Schedule require(Tune condition, std::string why) const;
@@ -135,6 +139,7 @@ private:
   std::vector<std::pair<Tune, std::string>> requirements;
   Roles roles{0, 1};
   Tune overlaps = 0;
+  Tune persists = 0;
 };
 
 } // namespace tilewright::dsl

@@ -81,16 +81,18 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     `#tile.schedule<{m = 128, n = 64}, consumers = 2, stages = {n = 2}>`: the
     tile extent of each axis that a loop walks; how many consumer warpgroups;
     how deep the channels of each fold axis are; `overlap = 1`: products of a
-    fold's next tile are issued before this tile's element-wise work. Passes only
-    read it. Axes not
+    fold's next tile are issued before this tile's element-wise work;
+    `persistent = 1`: a block for each multiprocessor, which walks tiles. Passes
+    only read it. Axes not
     named have tile extent 1 when a parallel or a fold binds them, and are held
     whole when nothing binds them.
   }];
   let parameters = (ins "::mlir::DictionaryAttr":$tile,
     DefaultValuedParameter<"int64_t", "1">:$consumers,
     OptionalParameter<"::mlir::DictionaryAttr">:$stages,
-    DefaultValuedParameter<"int64_t", "0">:$overlap);
-  let assemblyFormat = "`<` $tile (`,` struct($consumers, $stages, $overlap)^)? `>`";
+    DefaultValuedParameter<"int64_t", "0">:$overlap,
+    DefaultValuedParameter<"int64_t", "0">:$persistent);
+  let assemblyFormat = "`<` $tile (`,` struct($consumers, $stages, $overlap, $persistent)^)? `>`";
 }
 
 #endif

@@ -299,6 +299,29 @@ LogicalResult StageLowering::emitRoles(stage::RolesOp roles) {
   return success();
 }
 
+LogicalResult StageLowering::emitTileOfRole(Block &body) {
+  // A persistent kernel need not wait for the copies out of a tile before it
+  // starts on the next: only before it first writes to shared memory there.
+  Operation *wait = nullptr;
+  if (kernel.getPersistent() && !body.empty() &&
+      isa<stage::TmaStoreWaitOp>(body.back()))
+    wait = &body.back();
+  bool waited = false;
+  for (Operation &op : body) {
+    if (&op == wait)
+      continue;
+    if (wait && !waited && op.walk([](stage::WriteOp) {
+                               return WalkResult::interrupt();
+                             }).wasInterrupted()) {
+      emitTmaStoreWait();
+      waited = true;
+    }
+    if (failed(emit(&op)))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult StageLowering::emitRole(stage::RolesOp roles, size_t number,
                                       int64_t firstWarpgroup,
                                       int64_t launched) {
@@ -317,7 +340,7 @@ LogicalResult StageLowering::emitRole(stage::RolesOp roles, size_t number,
     for (Operation &op : kernel.getBody().front())
       if (&op != roles && failed(emit(&op)))
         return failure();
-    return emitBlock(body.front());
+    return emitTileOfRole(body.front());
   });
   if (failed(result))
     return failure();
@@ -464,12 +487,6 @@ LogicalResult StageLowering::emitScalar(Operation *op) {
             .Case([&](arith::AndIOp) { return nvvm.bitAnd(get(0), get(1)); })
             .Case([&](arith::OrIOp) { return nvvm.bitOr(get(0), get(1)); })
             .Case([&](arith::XOrIOp) { return nvvm.bitXor(get(0), get(1)); })
-            .Case([&](arith::ExtUIOp op) {
-              return nvvm.zext(get(0), op.getType());
-            })
-            .Case([&](arith::TruncIOp op) {
-              return nvvm.trunc(get(0), op.getType());
-            })
             .Case([&](arith::SelectOp) {
               return nvvm.select(get(0), get(1), get(2));
             })

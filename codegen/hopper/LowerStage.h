@@ -121,6 +121,7 @@ private:
   LogicalResult emitRoles(stage::RolesOp roles);
   LogicalResult emitRole(stage::RolesOp roles, size_t number,
                          int64_t firstWarpgroup, int64_t launched);
+  LogicalResult emitTileOfRole(mlir::Block &body);
   LogicalResult checkHeld(mlir::Operation *op,
                           const llvm::DenseMap<Value, ChannelState> &before);
   LogicalResult emitBlock(mlir::Block &block);
@@ -189,7 +190,7 @@ private:
   /// The row of shared memory of the thread's first element.
   Value rowPart(stage::SmemType type, tile::TileType tile);
   void forEachPlace(tile::TileType tile, stage::SmemType smem, Value offset,
-                    int64_t step,
+                    int64_t width,
                     llvm::function_ref<void(int64_t, Value)> move);
   LogicalResult emitRead(stage::ReadOp op);
   LogicalResult emitWrite(stage::WriteOp op);

@@ -516,11 +516,33 @@ Value NvvmBuilder::smemPointer(Value offset) {
 Value NvvmBuilder::smemAddress(Value offset) {
   return add(smemBaseAddress, offset);
 }
-Value NvvmBuilder::loadShared(Type type, Value offset) {
-  return LLVM::LoadOp::create(builder, loc, type, smemPointer(offset));
+NvvmBuilder::Values NvvmBuilder::loadShared(Type type, Value offset,
+                                            unsigned count) {
+  if (count == 1)
+    return {LLVM::LoadOp::create(builder, loc, type, smemPointer(offset))};
+  // A vector only on its way: elements are taken out at once.
+  Value vector = LLVM::LoadOp::create(
+      builder, loc, VectorType::get({count}, type), smemPointer(offset),
+      count * type.getIntOrFloatBitWidth() / 8);
+  Values values;
+  for (unsigned i = 0; i < count; ++i)
+    values.push_back(
+        LLVM::ExtractElementOp::create(builder, loc, vector, constI32(i)));
+  return values;
 }
-void NvvmBuilder::storeShared(Value value, Value offset) {
-  LLVM::StoreOp::create(builder, loc, value, smemPointer(offset));
+void NvvmBuilder::storeShared(ValueRange values, Value offset) {
+  if (values.size() == 1) {
+    LLVM::StoreOp::create(builder, loc, values.front(), smemPointer(offset));
+    return;
+  }
+  Type type = values.front().getType();
+  unsigned count = values.size();
+  Value vector = poison(VectorType::get({count}, type));
+  for (unsigned i = 0; i < count; ++i)
+    vector = LLVM::InsertElementOp::create(builder, loc, vector, values[i],
+                                           constI32(i));
+  LLVM::StoreOp::create(builder, loc, vector, smemPointer(offset),
+                        count * type.getIntOrFloatBitWidth() / 8);
 }
 NvvmBuilder::Values NvvmBuilder::loadMatrices(Value offset, unsigned count,
                                               bool transpose) {

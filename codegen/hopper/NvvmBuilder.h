@@ -166,8 +166,10 @@ public:
   Value smemPointer(Value offset);
   /// The same as a 32-bit shared address.
   Value smemAddress(Value offset);
-  Value loadShared(mlir::Type type, Value offset);
-  void storeShared(Value value, Value offset);
+  /// `count` neighbours, a power of two of at most 16 bytes; the offset is a
+  /// multiple of their size.
+  Values loadShared(mlir::Type type, Value offset, unsigned count = 1);
+  void storeShared(mlir::ValueRange values, Value offset);
   /// 8 x 8 matrices of 16-bit elements: `count` registers.
   Values loadMatrices(Value offset, unsigned count, bool transpose);
   void storeMatrices(mlir::ValueRange registers, Value offset, bool transpose);

@@ -365,7 +365,14 @@ LogicalResult StageLowering::emitSimtDot(stage::SimtDotOp op) {
   else
     sums = Values(count, nvvm.constF32(0.0));
 
-  // One loop over the contracted elements, sums carried in registers.
+  // One loop over the contracted elements, sums carried in registers. With one
+  // contracted axis a turn takes several, which an operand that has them side
+  // by side loads together.
+  int64_t turn = 1;
+  if (contracted.size() == 1)
+    for (int64_t wide : {2, 4})
+      if (steps % wide == 0)
+        turn = wide;
   Values carried{nvvm.constI32(0)};
   llvm::append_range(carried, sums);
   Block *header = nvvm.makeBlock(ValueRange(carried).getTypes());
@@ -382,40 +389,55 @@ LogicalResult StageLowering::emitSimtDot(stage::SimtDotOp op) {
     inner[contracted[i]] = i ? nvvm.urem(rest, extents[i]) : rest;
     rest = nvvm.udiv(rest, extents[i]);
   }
-  // Each element that the thread needs, once a step.
+  // Each element that the thread needs, once: for each register of the result,
+  // those of the turn.
   auto elements = [&](Value operand, SmemType smem) {
+    bool together = smem.getAxes().back() == contracted.front();
     llvm::DenseMap<StringAttr, Value> parts;
     for (StringAttr axis : smem.getAxes())
       parts[axis] = inner.contains(axis) ? inner[axis] : threadPart(type, axis);
-    std::map<SmallVector<int64_t>, Value> loaded;
-    Values result;
+    auto load = [&](ArrayRef<int64_t> key, int64_t k, unsigned width) {
+      Value row = nvvm.constI32(0), column;
+      for (auto [i, axis] : llvm::enumerate(smem.getAxes())) {
+        Value part = nvvm.add(parts[axis], inner.contains(axis) ? k : key[i]);
+        if (i + 1 == key.size())
+          column = part;
+        else
+          row = nvvm.add(nvvm.mul(row, smem.getExtents()[i]), part);
+      }
+      Values values = nvvm.loadShared(
+          smem.getElementType(),
+          nvvm.add(smems.lookup(operand).offset, swizzled(smem, row, column)),
+          width);
+      for (Value &value : values)
+        value = widen(value);
+      return values;
+    };
+    std::map<SmallVector<int64_t>, Values> loaded;
+    SmallVector<Values> result;
     for (int64_t reg = 0; reg < count; ++reg) {
       Coordinates at = coordinatesOf(type, reg, 0, 0);
       SmallVector<int64_t> key;
       for (StringAttr axis : smem.getAxes())
         key.push_back(inner.contains(axis) ? 0 : at.lookup(axis));
-      Value &value = loaded[key];
-      if (!value) {
-        Value row = nvvm.constI32(0), column;
-        for (size_t i = 0; i < key.size(); ++i) {
-          Value part = nvvm.add(parts[smem.getAxes()[i]], key[i]);
-          if (i + 1 == key.size())
-            column = part;
-          else
-            row = nvvm.add(nvvm.mul(row, smem.getExtents()[i]), part);
-        }
-        Value offset =
-            nvvm.add(smems.lookup(operand).offset, swizzled(smem, row, column));
-        value = widen(nvvm.loadShared(smem.getElementType(), offset));
-      }
-      result.push_back(value);
+      Values &values = loaded[key];
+      if (values.empty() && together && turn > 1)
+        values = load(key, 0, turn);
+      for (int64_t k = values.size(); k < turn; ++k)
+        values.push_back(load(key, k, 1).front());
+      result.push_back(values);
     }
     return result;
   };
-  Values a = elements(op.getA(), aType), b = elements(op.getB(), bType);
-  Values next{nvvm.add(step, 1)};
-  for (int64_t reg = 0; reg < count; ++reg)
-    next.push_back(nvvm.fma(a[reg], b[reg], header->getArgument(1 + reg)));
+  SmallVector<Values> a = elements(op.getA(), aType),
+                      b = elements(op.getB(), bType);
+  Values next{nvvm.add(step, turn)};
+  for (int64_t reg = 0; reg < count; ++reg) {
+    Value sum = header->getArgument(1 + reg);
+    for (int64_t k = 0; k < turn; ++k)
+      sum = nvvm.fma(a[reg][k], b[reg][k], sum);
+    next.push_back(sum);
+  }
   nvvm.branch(header, next);
   nvvm.standAt(exit);
   Values result(header->getArguments().drop_front());

@@ -251,59 +251,68 @@ bool StageLowering::moveByMatrices(TileType tile, SmemType smem, Value offset,
 // Tiles
 //===----------------------------------------------------------------------===//
 
-/// Registers (2i, 2i + 1) are neighbours in shared memory at an even column.
-static bool pairsAreNeighbours(TileType tile, SmemType smem) {
+/// Are registers neighbours in shared memory, `width` at a time, at columns
+/// that are multiples of it?
+static bool areNeighbours(TileType tile, SmemType smem, int64_t width) {
   auto layout = cast<FragAttr>(tile.getLayout());
   StringAttr columns = smem.getAxes().back();
-  if (smem.getExtents().back() % 2)
+  if (smem.getExtents().back() % width || numRegisters(layout) % width)
     return false;
   for (ArrayRef<Digit> digits : {layout.getLane(), layout.getWarp()})
     for (const Digit &digit : digits)
-      if (digit.axis == columns && digit.size > 1 && digit.stride % 2)
+      if (digit.axis == columns && digit.size > 1 && digit.stride % width)
         return false;
-  for (int64_t reg = 0; reg < numRegisters(layout); reg += 2) {
-    auto [row, column] = placeOf(smem, coordinatesOf(tile, reg, 0, 0));
-    auto [row1, column1] = placeOf(smem, coordinatesOf(tile, reg + 1, 0, 0));
-    if (row != row1 || column1 != column + 1 || column % 2)
+  for (int64_t reg = 0; reg < numRegisters(layout); ++reg) {
+    auto [row, column] =
+        placeOf(smem, coordinatesOf(tile, reg - reg % width, 0, 0));
+    if (column % width || placeOf(smem, coordinatesOf(tile, reg, 0, 0)) !=
+                              std::pair(row, column + reg % width))
       return false;
   }
   return true;
 }
 
-/// Calls `move` for each register (or packed pair of registers) with its place.
+/// How many elements one access moves: whole registers, up to 16 bytes.
+static int64_t accessWidth(TileType tile, SmemType smem) {
+  int64_t bytes = elementBytes(tile.getElementType());
+  for (int64_t width : {8, 4, 2})
+    if (bytes > 1 && width * bytes <= 16 && areNeighbours(tile, smem, width))
+      return width;
+  return 1;
+}
+
+/// Calls `move` for each `width` registers of the layout with their place.
 void StageLowering::forEachPlace(TileType tile, SmemType smem, Value offset,
-                                 int64_t step,
+                                 int64_t width,
                                  function_ref<void(int64_t, Value)> move) {
   Value row = rowPart(smem, tile);
   Value column = threadPart(tile, smem.getAxes().back());
   auto layout = cast<FragAttr>(tile.getLayout());
-  for (int64_t reg = 0; reg < numRegisters(layout); reg += step) {
+  for (int64_t reg = 0; reg < numRegisters(layout); reg += width) {
     auto [r, c] = placeOf(smem, coordinatesOf(tile, reg, 0, 0));
-    move(reg / step, nvvm.add(offset, swizzled(smem, nvvm.add(row, r),
-                                               nvvm.add(column, c))));
+    move(reg, nvvm.add(offset,
+                       swizzled(smem, nvvm.add(row, r), nvvm.add(column, c))));
   }
 }
 
 void StageLowering::loadTile(Value result, SmemType smem, Value offset) {
   auto tile = cast<TileType>(result.getType());
-  Values packed;
-  if (moveByMatrices(tile, smem, offset, packed, /*load=*/true)) {
-    registers[result] = packed;
+  Values loaded;
+  if (moveByMatrices(tile, smem, offset, loaded, /*load=*/true)) {
+    registers[result] = loaded;
     return;
   }
-  bool pairs = isPacked(tile) && pairsAreNeighbours(tile, smem);
   Type element = tile.getElementType();
-  Type moved = pairs                  ? nvvm.i32
-               : element.isInteger(1) ? nvvm.builder.getI8Type()
-                                      : element;
-  Values loaded;
-  forEachPlace(tile, smem, offset, pairs ? 2 : 1, [&](int64_t, Value at) {
-    Value value = nvvm.loadShared(moved, at);
-    if (element.isInteger(1))
-      value = nvvm.icmp(NvvmBuilder::Compare::ne, value, 0);
-    loaded.push_back(value);
+  bool boolean = element.isInteger(1); // a byte
+  int64_t width = accessWidth(tile, smem);
+  bool packed = isPacked(tile) && width > 1;
+  Type moved = packed ? nvvm.i32 : boolean ? nvvm.builder.getI8Type() : element;
+  forEachPlace(tile, smem, offset, width, [&](int64_t, Value at) {
+    for (Value value : nvvm.loadShared(moved, at, packed ? width / 2 : width))
+      loaded.push_back(boolean ? nvvm.icmp(NvvmBuilder::Compare::ne, value, 0)
+                               : value);
   });
-  if (pairs)
+  if (packed)
     registers[result] = loaded;
   else
     bindElements(result, loaded);
@@ -314,13 +323,16 @@ void StageLowering::storeTile(Value value, SmemType smem, Value offset) {
   Values held = registers[value];
   if (moveByMatrices(tile, smem, offset, held, /*load=*/false))
     return;
-  bool pairs = isPacked(tile) && pairsAreNeighbours(tile, smem);
-  Values elements = pairs ? held : elementsOf(value);
-  forEachPlace(tile, smem, offset, pairs ? 2 : 1, [&](int64_t i, Value at) {
-    Value element = elements[i];
-    if (element.getType().isInteger(1))
+  int64_t width = accessWidth(tile, smem);
+  bool packed = isPacked(tile) && width > 1;
+  Values elements = packed ? held : elementsOf(value);
+  if (tile.getElementType().isInteger(1))
+    for (Value &element : elements)
       element = nvvm.zext(element, nvvm.builder.getI8Type());
-    nvvm.storeShared(element, at);
+  int64_t perRegister = packed ? 2 : 1;
+  forEachPlace(tile, smem, offset, width, [&](int64_t reg, Value at) {
+    nvvm.storeShared(
+        ValueRange(elements).slice(reg / perRegister, width / perRegister), at);
   });
 }
 
@@ -347,9 +359,15 @@ LogicalResult StageLowering::emitConvertLayout(stage::ConvertLayoutOp op) {
                          *match, [&](int64_t reg) { return elements[reg]; }));
     return success();
   }
-  auto scratch =
-      SmemType::get(op.getContext(), from.getElementType(), from.getAxes(),
-                    from.getExtents(), /*swizzle=*/0);
+  // A swizzle spreads the rows of a column over the banks.
+  int64_t rowBytes =
+      from.getExtents().back() * elementBytes(from.getElementType());
+  int64_t swizzle = rowBytes % 128 == 0  ? 128
+                    : rowBytes % 64 == 0 ? 64
+                    : rowBytes % 32 == 0 ? 32
+                                         : 0;
+  auto scratch = SmemType::get(op.getContext(), from.getElementType(),
+                               from.getAxes(), from.getExtents(), swizzle);
   Value offset = nvvm.constI32(role.scratchOffset);
   storeTile(op.getOperand(), scratch, offset);
   barrier(/*warpgroup=*/false);

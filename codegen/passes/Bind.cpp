@@ -159,9 +159,9 @@ ScheduleAttr tilewright::defaultSchedule(KernelOp kernel) {
   for (StringAttr axis : loopAxes(kernel))
     if (tiled.contains(axis) && !llvm::is_contained(parallelAxes, axis))
       extents.set(axis, builder.getI64IntegerAttr(64));
-  return ScheduleAttr::get(kernel.getContext(),
-                           extents.getDictionary(kernel.getContext()),
-                           /*consumers=*/1, /*stages=*/{}, /*persistent=*/0);
+  return ScheduleAttr::get(
+      kernel.getContext(), extents.getDictionary(kernel.getContext()),
+      /*consumers=*/1, /*stages=*/{}, /*overlap=*/0, /*persistent=*/0);
 }
 
 //===----------------------------------------------------------------------===//

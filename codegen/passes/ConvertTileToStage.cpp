@@ -147,6 +147,8 @@ LogicalResult StageBuilder::run() {
       builder, loc, source.getSymNameAttr(), source.getArgNames(),
       source.getArgKindsAttr(), parallel.getAxes(), parallel.getExtentsAttr(),
       builder.getI64IntegerAttr(warps));
+  if (source.getSchedule())
+    kernel.setPersistent(source.getSchedule()->getPersistent());
   Block &body = kernel.getBody().emplaceBlock();
   for (BlockArgument arg : source.getBody().getArguments())
     versions[arg] = {body.addArgument(arg.getType(), arg.getLoc())};

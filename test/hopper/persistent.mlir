@@ -5,6 +5,7 @@
 
 !s = !stage.smem<bf16, [m = 64, n = 64], 128>
 !x = !tile.tensor<bf16, [m, n]>
+!v = !tile.tile<bf16, [m = 64, n = 64], #stage.frag<reg = [n:2:1, m:2:8, n:8:8], lane = [n:4:2, m:8:1], warp = [m:4:16]>>
 
 // CHECK-LABEL: llvm.func @walk
 // CHECK: %[[COUNT:.*]] = llvm.lshr %{{.*}}, %{{.*}} : i32
@@ -20,19 +21,32 @@
 // CHECK: ldmatrix
 // CHECK: nvvm.bar.warp.sync
 // CHECK: mbarrier.arrive
+// The copy out of a tile is waited for where the next tile first writes.
+// CHECK: cp.async.bulk.wait_group 0 {read}
+// CHECK: nvvm.barrier id
+// CHECK: nvvm.stmatrix
+// CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta
+// CHECK: nvvm.cp.async.bulk.commit.group
+// CHECK-NOT: {read}
+// CHECK: llvm.br
 stage.kernel @walk(in %x: !x, out %y: !x) grid [m = 64] warps 4 attributes {persistent} {
   %t = stage.tile_id m
   %c64 = arith.constant 64 : i32
   %c0 = arith.constant 0 : i32
   %m0 = arith.muli %t, %c64 : i32
+  %b = stage.buffer "y" : !s
   %ch = stage.channel "x" depth 2 arrivals 1 : !stage.channel<!s>
   stage.roles ["producer", "consumer"] warps [4, 4] registers [24, 240] {
     %s = stage.acquire %ch : !stage.channel<!s>
     stage.tma_load %x[%m0, %c0] at [m, n] -> %s : !x, !s
   }, {
     %s = stage.get %ch : !stage.channel<!s>
-    %v = stage.read %s : !s -> !tile.tile<bf16, [m = 64, n = 64], #stage.frag<reg = [n:2:1, m:2:8, n:8:8], lane = [n:4:2, m:8:1], warp = [m:4:16]>>
+    %v = stage.read %s : !s -> !v
     stage.release %ch : !stage.channel<!s>
-    stage.global_store %v -> %y[%m0, %c0] at [m, n] : !tile.tile<bf16, [m = 64, n = 64], #stage.frag<reg = [n:2:1, m:2:8, n:8:8], lane = [n:4:2, m:8:1], warp = [m:4:16]>>, !x
+    stage.write %v -> %b : !v, !s
+    stage.fence_async
+    stage.barrier warpgroup
+    stage.tma_store %b -> %y[%m0, %c0] at [m, n] : !s, !x
+    stage.tma_store_wait
   }
 }

@@ -71,12 +71,14 @@ stage.kernel @registers(in %x: !tile.tensor<f16, [m, k]>, out %c: !c) grid [m = 
   stage.global_store %w -> %c[%m, %c0] at [m, n] : !acc, !c
 }
 
-// On the ordinary units: a loop over the contracted elements, sums carried in
-// registers, each element of an operand read once a step.
+// On the ordinary units: a loop over the contracted elements, four a turn, sums
+// carried in registers. Operand a has the four side by side.
 // CHECK-LABEL: llvm.func @ordinary
 // CHECK: ^{{.*}}(%{{.*}}: i32, %{{.*}}: f32, %{{.*}}: f32
+// CHECK-COUNT-2: llvm.load %{{.*}} : !llvm.ptr<3> -> vector<4xf32>
+// CHECK-NOT: -> vector<4xf32>
 // CHECK: llvm.load %{{.*}} : !llvm.ptr<3> -> f32
-// CHECK-COUNT-32: llvm.intr.fma
+// CHECK-COUNT-128: llvm.intr.fma
 // CHECK-NOT: llvm.intr.fma
 stage.kernel @ordinary(out %c: !c) grid [m = 64] warps 4 {
   %m = stage.tile_id m
