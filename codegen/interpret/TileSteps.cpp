@@ -516,20 +516,26 @@ llvm::Error Program::addWrite(Operation *op, Value value, Value target,
 
   // Where a fold around the op has a mask, an element is written if the mask
   // is true at any point that it stands for.
-  std::vector<std::pair<const Fold *, Strides>> masks;
+  struct WriteMask {
+    const Fold *fold;
+    Strides strides; ///< of the mask's axes in the value
+    Strides shared;  ///< of the value's axes, 0 for those the mask lacks
+  };
+  std::vector<WriteMask> masks;
   for (const Fold *fold : enclosing) {
     if (!fold->live)
       continue;
-    Strides strides(fold->live->dims.size(), 0);
+    Strides strides(fold->live->dims.size(), 0), shared(from->dims.size(), 0);
     for (auto [i, dim] : llvm::enumerate(fold->live->dims)) {
       int index = indexOf(from->dims, dim.axis);
       for (size_t j = 0; index < 0 && j < from->dims.size(); ++j)
         if (from->dims[j].sharesOrigin(dim))
           index = static_cast<int>(j);
       if (index >= 0)
-        strides[i] = from->strides[static_cast<size_t>(index)];
+        strides[i] = shared[static_cast<size_t>(index)] =
+            from->strides[static_cast<size_t>(index)];
     }
-    masks.emplace_back(fold, strides);
+    masks.push_back({fold, strides, shared});
   }
 
   DType type = tensor->host->type;
@@ -537,7 +543,7 @@ llvm::Error Program::addWrite(Operation *op, Value value, Value target,
   Slot *exists = makeSlot(DType::i1, from->dims);
   steps.push_back([=, this, sizes = sizesOf(from->dims)] {
     llvm::fill(exists->data, 1.0);
-    for (const auto &[fold, strides] : masks) {
+    for (const auto &[fold, strides, shared] : masks) {
       if (!fold->isMasked)
         continue;
       std::vector<double> any(exists->data.size(), 0.0);
@@ -546,8 +552,8 @@ llvm::Error Program::addWrite(Operation *op, Value value, Value target,
                 if (fold->live->data[at[0]])
                   any[at[1]] = 1;
               });
-      for (size_t i = 0; i < any.size(); ++i)
-        exists->data[i] *= any[i];
+      walk<2>(sizes, {&exists->strides, &shared}, {},
+              [&](auto at) { exists->data[at[0]] *= any[at[1]]; });
     }
     int64_t offset;
     SmallVector<int64_t, 4> inside = access.inside(sizes, offset);
