@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
 namespace tilewright {
 
 class Error : public std::runtime_error {
@@ -46,3 +47,4 @@ private:
 };
 
 } // namespace tilewright
+#pragma GCC visibility pop

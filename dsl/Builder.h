@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace tilewright::dsl::detail {
 
 /// A default-made site (line 0), of an operator that cannot take one, stands
@@ -163,3 +164,4 @@ Handle dot(Handle x, Handle y, const Handle *acc, AxisSpan contracted,
            const Site &site);
 
 } // namespace tilewright::dsl::detail
+#pragma GCC visibility pop

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace tilewright::dsl {
 
 /// A machine to compile for.
@@ -143,3 +144,4 @@ private:
 };
 
 } // namespace tilewright::dsl
+#pragma GCC visibility pop

@@ -42,7 +42,7 @@ function(tilewright_compiles_within name file seconds)
   foreach(compiler IN LISTS userCompilers)
     add_test(NAME ${name}.${compiler}
       COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/test/cmake/compiles_within.py ${seconds}
-        ${userCompiler.${compiler}} -std=c++20 -O1 -c -I ${CMAKE_SOURCE_DIR} -o /dev/null ${file}
+        ${userCompiler.${compiler}} -std=c++20 -c -I ${CMAKE_SOURCE_DIR} -o /dev/null ${file}
       WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
     set_tests_properties(${name}.${compiler} PROPERTIES LABELS compile RUN_SERIAL ON)
   endforeach()
