@@ -22,6 +22,7 @@ struct Command {
 };
 
 constexpr Command commands[] = {
+    {"bench", "kernels tuned, checked and timed beside references", runBench},
     {"compile", "a kernel of the DSL, as MLIR", runCompile},
     {"info", "what this machine offers", runInfo},
     {"opt", "the passes, one by one, on MLIR text", runOpt},

@@ -12,6 +12,7 @@ namespace tilewright {
 /// The whole command: `argv[1]` names the subcommand.
 [[gnu::visibility("default")]] int runCommand(int argc, char **argv);
 
+int runBench(int argc, char **argv);
 int runCompile(int argc, char **argv);
 int runInfo(int argc, char **argv);
 int runSelfTest(int argc, char **argv);

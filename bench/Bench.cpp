@@ -1,0 +1,485 @@
+//===- Bench.cpp - `tilewright bench`: tune, check, time, report ----------===//
+//
+// Each workload: every configuration of its kernel is compiled and checked, the
+// wrong ones are out, the fastest is then timed in turns with the hand-written
+// reference, so that both see the same clock. A row that is wrong, or faster
+// than the machine can be, is marked invalid.
+//
+//===----------------------------------------------------------------------===//
+#include "bench/Commands.h"
+#include "bench/Machine.h"
+#include "bench/Options.h"
+#include "codegen/Error.h"
+#include "dsl/Module.h"
+#include "runtime/Tuner.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <algorithm>
+
+using namespace tilewright;
+using namespace tilewright::bench;
+namespace cl = llvm::cl;
+namespace json = llvm::json;
+
+namespace {
+
+/// One implementation on one workload.
+struct Row {
+  std::string implementation, configuration;
+  Timing timing;
+  double flops = 0, peakShare = 0; ///< share of the measured peak
+  int64_t peakBytes = 0;
+  std::optional<Accuracy> accuracy;
+  std::string status = "ok"; ///< "ok", "invalid", "out of memory", "failed"
+  std::string reason;        ///< why it is not ok
+};
+
+struct Settings {
+  TimingOptions tuning{2, 3, 20, 60};
+  TimingOptions measuring{3, 10, 200, 400};
+  int turns = 3;
+  int64_t maxConfigurations = 0; ///< 0: all
+};
+
+/// Draws how far the tuner is on standard error, if that is a terminal.
+class ProgressBar {
+public:
+  explicit ProgressBar(std::string what) : what(std::move(what)) {}
+  ~ProgressBar() {
+    if (isShown)
+      llvm::errs() << "\r\033[K";
+  }
+  void show(int done, int total, const std::string &now) {
+    if (!llvm::sys::Process::StandardErrIsDisplayed())
+      return;
+    isShown = true;
+    constexpr int width = 30;
+    int full = total ? done * width / total : width;
+    llvm::errs() << "\r\033[K" << what << " [" << std::string(size_t(full), '#')
+                 << std::string(size_t(width - full), '.') << "] " << done
+                 << "/" << total << " " << now;
+    llvm::errs().flush();
+  }
+
+private:
+  std::string what;
+  bool isShown = false;
+};
+
+} // namespace
+
+/// Says by `row` what an error means; running out of memory is no failure.
+static void blame(Row &row, llvm::Error error) {
+  row.status = "failed";
+  llvm::handleAllErrors(
+      std::move(error),
+      [&](const cuda::DriverError &driver) {
+        if (driver.code() == cuda::errorOutOfMemory)
+          row.status = "out of memory";
+        row.reason = driver.message();
+      },
+      [&](const llvm::ErrorInfoBase &info) { row.reason = info.message(); });
+}
+
+/// The kernel's text with a configuration as its schedule.
+static std::string scheduledText(const dsl::Kernel &kernel,
+                                 const dsl::Configuration &configuration) {
+  mlir::OwningOpRef<mlir::ModuleOp> copy =
+      kernel.module()->module.get().clone();
+  for (auto op : copy->getOps<tile::KernelOp>())
+    op.setScheduleAttr(
+        dsl::detail::scheduleAttr(op.getContext(), configuration));
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  copy->print(os);
+  return text;
+}
+
+/// The feasible configurations for a target; `wanted` picks by label.
+static std::vector<dsl::Configuration>
+configurationsFor(const dsl::Kernel &kernel, dsl::Target target,
+                  llvm::StringRef wanted, int64_t limit) {
+  std::vector<dsl::Configuration> result;
+  for (const dsl::Schedule &schedule : kernel.schedules())
+    if (schedule.target() == target)
+      for (dsl::Configuration &configuration : schedule.configurations())
+        if (configuration.feasible() &&
+            llvm::StringRef(configuration.label()).contains(wanted))
+          result.push_back(std::move(configuration));
+  // Evenly spaced, so that few still differ in every tunable.
+  if (limit && std::ssize(result) > limit) {
+    std::vector<dsl::Configuration> fewer;
+    for (int64_t i = 0; i < limit; ++i)
+      fewer.push_back(result[size_t(i * std::ssize(result) / limit)]);
+    result = std::move(fewer);
+  }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Measuring
+//===----------------------------------------------------------------------===//
+
+/// Checks a result; an accuracy with a problem makes the row invalid.
+static void judge(Row &row, const Workload &work) {
+  row.accuracy = work.judge(work.tensors);
+  if (!row.accuracy->problem.empty()) {
+    row.status = "invalid";
+    row.reason = row.accuracy->problem;
+  }
+}
+
+static TunerResult tuneWorkload(Machine &machine, Workload &work,
+                                llvm::ArrayRef<dsl::Configuration> choices,
+                                const Settings &settings,
+                                std::vector<Machine::Launch> &launches) {
+  std::vector<Candidate> candidates;
+  launches.assign(choices.size(), {});
+  for (auto [i, configuration] : llvm::enumerate(choices)) {
+    std::string text = scheduledText(work.kernel, configuration);
+    Machine::Launch &launch = launches[i];
+    candidates.push_back(
+        {configuration.label(),
+         [&machine, &work, &settings, &launch,
+          text = std::move(text)]() -> llvm::Expected<Trial> {
+           llvm::Expected<Machine::Launch> compiled = machine.compile(text);
+           if (!compiled)
+             return compiled.takeError();
+           launch = *compiled;
+           return Trial{[&]() -> llvm::Error {
+                          if (llvm::Error error = machine.run(launch))
+                            return error;
+                          Accuracy accuracy = work.judge(work.tensors);
+                          if (accuracy.problem.empty())
+                            return llvm::Error::success();
+                          return llvm::createStringError(accuracy.problem);
+                        },
+                        [&] { return machine.time(launch, settings.tuning); }};
+         }});
+  }
+  ProgressBar bar("tuning " + work.kernelName);
+  TunerOptions options;
+  options.progress = [&](int done, int total, const TunerRow &row) {
+    bar.show(done, total, row.name);
+  };
+  return tune(candidates, options);
+}
+
+/// Times the rows in turns, and keeps of each the turn of the median.
+static void timeInTurns(Machine &machine, const Workload &work,
+                        llvm::MutableArrayRef<Row> rows,
+                        llvm::ArrayRef<Machine::Launch> launches,
+                        const Settings &settings) {
+  std::vector<std::vector<Timing>> turns(rows.size());
+  for (int turn = 0; turn < settings.turns; ++turn)
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (!launches[i] || rows[i].status != "ok")
+        continue;
+      llvm::Expected<Timing> timing =
+          machine.time(launches[i], settings.measuring);
+      if (timing)
+        turns[i].push_back(*timing);
+      else
+        blame(rows[i], timing.takeError());
+    }
+  Peak peak = machine.peak(work.tensors.front().type);
+  for (auto [row, timings] : llvm::zip_equal(rows, turns)) {
+    if (timings.empty())
+      continue;
+    llvm::sort(timings, [](const Timing &a, const Timing &b) {
+      return a.medianUs < b.medianUs;
+    });
+    row.timing = timings[timings.size() / 2];
+    row.timing.minUs = std::min_element(timings.begin(), timings.end(),
+                                        [](const Timing &a, const Timing &b) {
+                                          return a.minUs < b.minUs;
+                                        })
+                           ->minUs;
+    row.flops = work.flops / (row.timing.medianUs * 1e-6);
+    if (peak.measured > 0)
+      row.peakShare = row.flops / peak.measured;
+    double fastest = work.flops / (row.timing.minUs * 1e-6);
+    if (peak.bound > 0 && fastest > peak.bound) {
+      row.status = "invalid";
+      row.reason = llvm::formatv("{0:f1} TFLOP/s is more than the machine's "
+                                 "{1:f1}",
+                                 fastest * 1e-12, peak.bound * 1e-12);
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Reporting
+//===----------------------------------------------------------------------===//
+
+static void printHeader(const Workload &work) {
+  llvm::outs() << "\n" << work.name << "\n";
+  llvm::outs() << llvm::formatv(
+      "  {0,-12}{1,-34}{2,12}{3,12}{4,10}{5,10}{6,8}{7,10}{8,8}  {9}\n", "",
+      "configuration", "median us", "min us", "dev us", "TFLOP/s", "% peak",
+      "MiB", "error", "");
+}
+
+static void print(const Row &row) {
+  llvm::outs() << llvm::formatv("  {0,-12}{1,-34}", row.implementation,
+                                row.configuration);
+  if (row.timing.samples)
+    llvm::outs() << llvm::formatv(
+        "{0,12:f1}{1,12:f1}{2,10:f1}{3,10:f2}{4,8}{5,10}{6,8}",
+        row.timing.medianUs, row.timing.minUs, row.timing.deviationUs,
+        row.flops * 1e-12,
+        row.peakShare ? llvm::formatv("{0:f1}", row.peakShare * 100).str()
+                      : "-",
+        row.peakBytes ? llvm::formatv("{0}", row.peakBytes >> 20).str() : "-",
+        row.accuracy && row.accuracy->plainError
+            ? llvm::formatv("{0:f2}x",
+                            row.accuracy->error / row.accuracy->plainError)
+                  .str()
+            : "-");
+  llvm::outs() << "  " << row.status;
+  if (!row.reason.empty())
+    llvm::outs() << ": " << llvm::StringRef(row.reason).split('\n').first;
+  llvm::outs() << "\n";
+  llvm::outs().flush();
+}
+
+static json::Object toJson(const Row &row) {
+  json::Object object{{"implementation", row.implementation},
+                      {"configuration", row.configuration},
+                      {"status", row.status},
+                      {"peak_bytes", row.peakBytes}};
+  if (!row.reason.empty())
+    object["reason"] = row.reason;
+  if (row.timing.samples) {
+    object["median_us"] = row.timing.medianUs;
+    object["min_us"] = row.timing.minUs;
+    object["mean_us"] = row.timing.meanUs;
+    object["deviation_us"] = row.timing.deviationUs;
+    object["samples"] = row.timing.samples;
+    object["clock_mhz"] = row.timing.clockMHz;
+    object["power_watts"] = row.timing.powerWatts;
+    object["flops_per_second"] = row.flops;
+    object["share_of_measured_peak"] = row.peakShare;
+  }
+  if (row.accuracy) {
+    object["error_rms"] = row.accuracy->error;
+    object["error_largest"] = row.accuracy->largest;
+    object["plain_error_rms"] = row.accuracy->plainError;
+    object["plain_error_largest"] = row.accuracy->plainLargest;
+  }
+  return object;
+}
+
+static json::Object toJson(const TunerRow &row) {
+  json::Object object{{"configuration", row.name},
+                      {"status", statusText(row.status)},
+                      {"compile_ms", row.compileMs}};
+  if (row.timing.samples)
+    object["median_us"] = row.timing.medianUs;
+  if (!row.reason.empty())
+    object["reason"] = row.reason;
+  return object;
+}
+
+//===----------------------------------------------------------------------===//
+// The command
+//===----------------------------------------------------------------------===//
+
+/// Measures one workload. False if our own implementation has no valid time.
+static bool measure(Machine &machine, Workload &work, llvm::StringRef wanted,
+                    const Settings &settings, json::Array &report) {
+  printHeader(work);
+  std::vector<Row> rows(1);
+  std::vector<Machine::Launch> launches(1);
+  rows.reserve(2);
+  Row &ours = rows[0];
+  ours.implementation = "tilewright";
+  json::Array tuned;
+  machine.takePeakBytes();
+  if (llvm::Error error = machine.load(work)) {
+    blame(ours, std::move(error));
+  } else {
+    std::vector<dsl::Configuration> choices = configurationsFor(
+        work.kernel, machine.target(), wanted, settings.maxConfigurations);
+    std::vector<Machine::Launch> compiled;
+    TunerResult result =
+        tuneWorkload(machine, work, choices, settings, compiled);
+    for (const TunerRow &row : result.rows)
+      tuned.push_back(toJson(row));
+    if (result.best >= 0) {
+      ours.configuration = result.rows[size_t(result.best)].name;
+      launches[0] = compiled[size_t(result.best)];
+      compiled.clear();
+      if (llvm::Error error = machine.run(launches[0]))
+        blame(ours, std::move(error));
+      else
+        judge(ours, work);
+      ours.peakBytes = machine.takePeakBytes();
+    } else {
+      ours.status = "failed";
+      ours.reason = choices.empty()
+                        ? "the schedule has no such configuration"
+                        : result.rows[0].name + ": " + result.rows[0].reason;
+    }
+
+    llvm::Expected<std::pair<std::string, Machine::Launch>> reference =
+        machine.reference();
+    if (!reference) {
+      rows.push_back({});
+      launches.push_back({});
+      rows.back().implementation = "reference";
+      blame(rows.back(), reference.takeError());
+    } else if (reference->second) {
+      rows.push_back({});
+      launches.push_back(reference->second);
+      rows.back().implementation = reference->first;
+      if (llvm::Error error = machine.run(launches.back()))
+        blame(rows.back(), std::move(error));
+      else
+        judge(rows.back(), work);
+      rows.back().peakBytes = machine.takePeakBytes();
+    }
+    timeInTurns(machine, work, rows, launches, settings);
+  }
+  json::Array rowsJson;
+  for (const Row &row : rows) {
+    print(row);
+    rowsJson.push_back(toJson(row));
+  }
+  report.push_back(json::Object{{"workload", work.name},
+                                {"flop", work.flops},
+                                {"rows", std::move(rowsJson)},
+                                {"tuned", std::move(tuned)}});
+  return rows[0].status == "ok";
+}
+
+/// Parses "m=16384,n=16384" into numbers.
+static llvm::Error parseShape(llvm::ArrayRef<std::string> entries,
+                              std::map<std::string, int64_t> &shape) {
+  for (llvm::StringRef entry : entries) {
+    auto [name, text] = entry.split('=');
+    int64_t value = 0;
+    auto place = shape.find(name.str());
+    if (place == shape.end() || text.getAsInteger(10, value) || value < 1)
+      return llvm::createStringError(llvm::formatv(
+          "--shape: expected an axis of the kernel ({0}) and its "
+          "extent, as n=4096; got '{1}'",
+          llvm::join(llvm::make_first_range(shape), ", "), entry));
+    place->second = value;
+  }
+  return llvm::Error::success();
+}
+
+static llvm::Expected<Workload>
+makeWorkload(llvm::StringRef kernel, DType type, bool causal, bool onGpu,
+             llvm::ArrayRef<std::string> shapeEntries) {
+  if (kernel == "flash") {
+    std::map<std::string, int64_t> s{{"b", 1},
+                                     {"g", onGpu ? 16 : 4},
+                                     {"r", 1},
+                                     {"m", onGpu ? 16384 : 1024},
+                                     {"n", onGpu ? 16384 : 1024},
+                                     {"d", onGpu ? 128 : 64},
+                                     {"e", onGpu ? 128 : 64}};
+    if (llvm::Error error = parseShape(shapeEntries, s))
+      return error;
+    return makeFlash(
+        {type, causal, s["b"], s["g"], s["r"], s["m"], s["n"], s["d"], s["e"]});
+  }
+  int64_t side = onGpu ? 4096 : 1024;
+  std::map<std::string, int64_t> s{{"m", side}, {"n", side}, {"k", side}};
+  if (llvm::Error error = parseShape(shapeEntries, s))
+    return error;
+  return makeGemm({type, s["m"], s["n"], s["k"]});
+}
+
+int tilewright::runBench(int argc, char **argv) {
+  cl::OptionCategory category("tilewright bench");
+  cl::list<std::string> kernels(
+      "kernel", cl::desc("what to measure: flash, flash-causal, gemm (all)"),
+      cl::CommaSeparated, cl::cat(category));
+  cl::opt<std::string> target(
+      "target", cl::desc("sm_90a or cpu (the GPU, if there is one)"),
+      cl::init("auto"), cl::cat(category));
+  cl::opt<std::string> dtype(
+      "dtype", cl::desc("bf16, f16 or f32 (bf16; on the CPU f32)"),
+      cl::cat(category));
+  cl::list<std::string> shape("shape",
+                              cl::desc("extents, as m=4096,n=4096,d=64"),
+                              cl::CommaSeparated, cl::cat(category));
+  cl::opt<std::string> configuration(
+      "configuration",
+      cl::desc("only configurations whose label contains this"),
+      cl::cat(category));
+  cl::opt<int> limit("configurations",
+                     cl::desc("try this many configurations at most (0: all)"),
+                     cl::init(0), cl::cat(category));
+  cl::opt<std::string> jsonPath("json", cl::desc("also write it as JSON"),
+                                cl::value_desc("file"), cl::cat(category));
+  parseOptions(argc, argv, category,
+               "Tunes kernels, checks them against fp64, and times them beside "
+               "a hand-written\nreference in turns. 'error' is the root mean "
+               "square against fp64, as a multiple\nof that of plain "
+               "arithmetic in the same types.\n");
+
+  llvm::Expected<std::unique_ptr<Machine>> machine = Machine::create(target);
+  if (!machine)
+    return fail(machine.takeError());
+  bool onGpu = (*machine)->target() != dsl::cpu;
+  if (dtype.empty())
+    dtype = onGpu ? "bf16" : "f32";
+  DType type = dtype == "f32"   ? DType::f32
+               : dtype == "f16" ? DType::f16
+                                : DType::bf16;
+  if (dtype != "f32" && dtype != "f16" && dtype != "bf16")
+    return fail(llvm::createStringError(llvm::formatv(
+        "--dtype: expected bf16, f16 or f32, got '{0}'", dtype.getValue())));
+  Settings settings;
+  settings.maxConfigurations = limit;
+  if (!onGpu) // the reference takes seconds
+    settings.measuring = {1, 3, 50, 500};
+
+  llvm::outs() << "on " << (*machine)->name() << "\n";
+  if (Peak peak = (*machine)->peak(type); peak.measured > 0)
+    llvm::outs() << llvm::formatv("measured peak {0:f2} TFLOP/s\n",
+                                  peak.measured * 1e-12);
+  if (kernels.empty())
+    for (const char *name : {"flash", "flash-causal", "gemm"})
+      kernels.push_back(name);
+
+  json::Array report;
+  bool allValid = true;
+  try {
+    for (llvm::StringRef kernel : kernels) {
+      bool causal = kernel.consume_back("-causal");
+      if (kernel != "flash" && kernel != "gemm")
+        return fail(llvm::createStringError(llvm::formatv(
+            "--kernel: expected flash, flash-causal or gemm, got '{0}'",
+            kernel)));
+      llvm::Expected<Workload> work =
+          makeWorkload(kernel, type, causal, onGpu, shape);
+      if (!work)
+        return fail(work.takeError());
+      allValid &= measure(**machine, *work, configuration, settings, report);
+    }
+  } catch (const Error &error) {
+    llvm::errs() << "tilewright: " << error.what() << "\n";
+    return 1;
+  }
+  if (!jsonPath.empty()) {
+    Peak peak = (*machine)->peak(type);
+    if (llvm::Error error = writeJson(
+            jsonPath, json::Object{{"machine", (*machine)->name()},
+                                   {"target", (*machine)->target().name},
+                                   {"measured_peak_flops", peak.measured},
+                                   {"bound_flops", peak.bound},
+                                   {"workloads", std::move(report)}}))
+      return fail(std::move(error));
+  }
+  return allValid ? 0 : 1;
+}

@@ -1,0 +1,273 @@
+//===- Machine.cpp - Where a workload runs --------------------------------===//
+#include "bench/Machine.h"
+#include "codegen/Compile.h"
+#include "codegen/cpu/CpuModule.h"
+#include "kernels/reference/Attention.h"
+#include "kernels/reference/Gemm.h"
+#include "runtime/CpuKernel.h"
+#include "runtime/KernelCache.h"
+#include "runtime/TensorPeak.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <cstring>
+
+using namespace tilewright;
+using namespace tilewright::bench;
+
+static CompileOptions optionsFor(const Workload &work, const char *target) {
+  CompileOptions options;
+  options.target = target;
+  for (const auto &[axis, extent] : work.extents)
+    options.extents[axis] = extent;
+  return options;
+}
+
+namespace {
+
+//===----------------------------------------------------------------------===//
+// GPU
+//===----------------------------------------------------------------------===//
+
+class GpuMachine : public Machine {
+public:
+  GpuMachine(Device &device, Stream stream)
+      : device(device), stream(std::move(stream)) {}
+
+  std::string name() const override { return device.properties().name; }
+  dsl::Target target() const override { return dsl::sm90a; }
+  Peak peak(DType type) override;
+  llvm::Error load(Workload &work) override;
+  llvm::Expected<Launch> compile(const std::string &mlir) override;
+  llvm::Expected<std::pair<std::string, Launch>> reference() override;
+  llvm::Error run(const Launch &launch) override;
+  llvm::Expected<Timing> time(const Launch &launch,
+                              const TimingOptions &options) override {
+    return timeOnDevice(device, stream, launch, options);
+  }
+  int64_t takePeakBytes() override {
+    int64_t bytes = device.peakBytes();
+    device.resetPeak();
+    return bytes;
+  }
+
+private:
+  Device &device;
+  Stream stream;
+  Workload *work = nullptr;
+  std::vector<Buffer> buffers;
+  std::vector<ArgumentValue> arguments;
+  double tensorPeak = 0;
+};
+
+//===----------------------------------------------------------------------===//
+// CPU
+//===----------------------------------------------------------------------===//
+
+class CpuMachine : public Machine {
+public:
+  std::string name() const override {
+    return llvm::formatv("{0}, {1} threads", llvm::sys::getHostCPUName(),
+                         cpuThreads());
+  }
+  dsl::Target target() const override { return dsl::cpu; }
+  /// All types are computed in f32.
+  Peak peak(DType) override {
+    if (!flops)
+      flops = measureCpuPeak();
+    return {flops, 0};
+  }
+  llvm::Error load(Workload &work) override {
+    this->work = &work;
+    arguments.clear();
+    for (HostArray &array : work.tensors)
+      arguments.push_back(
+          TensorRef::dense(array.bytes.data(), array.type, array.sizes));
+    for (double scalar : work.scalars)
+      arguments.push_back(scalar);
+    return llvm::Error::success();
+  }
+  llvm::Expected<Launch> compile(const std::string &mlir) override;
+  llvm::Expected<std::pair<std::string, Launch>> reference() override;
+  llvm::Error run(const Launch &launch) override {
+    for (HostArray &array : work->tensors)
+      if (array.isOutput)
+        std::memset(array.bytes.data(), 0xff, array.bytes.size());
+    return launch();
+  }
+  llvm::Expected<Timing> time(const Launch &launch,
+                              const TimingOptions &options) override {
+    return timeOnHost(launch, options);
+  }
+
+private:
+  Workload *work = nullptr;
+  std::vector<ArgumentValue> arguments;
+  double flops = 0;
+};
+
+} // namespace
+
+Peak GpuMachine::peak(DType type) {
+  const DeviceProperties &info = device.properties();
+  double cycles = info.multiprocessors * info.clockMHz * 1e6;
+  if (type == DType::f32) // fused multiply-adds of 128 lanes
+    return {0, cycles * 256};
+  if (tensorPeak == 0) {
+    if (llvm::Expected<double> measured = measureTensorPeak(device))
+      tensorPeak = *measured;
+    else
+      llvm::consumeError(measured.takeError());
+  }
+  return {tensorPeak, cycles * (info.computeMajor >= 9 ? 4096 : 2048)};
+}
+
+llvm::Error GpuMachine::load(Workload &newWork) {
+  buffers.clear();
+  arguments.clear();
+  work = &newWork;
+  for (const HostArray &array : work->tensors) {
+    auto bytes = static_cast<int64_t>(array.bytes.size());
+    llvm::Expected<Buffer> buffer = Buffer::allocate(device, bytes);
+    if (!buffer)
+      return buffer.takeError();
+    if (!array.isOutput)
+      if (llvm::Error error = buffer->upload(array.bytes.data(), bytes))
+        return error;
+    arguments.push_back(TensorRef::dense(buffer->data(), array.type,
+                                         array.sizes, device.index()));
+    buffers.push_back(std::move(*buffer));
+  }
+  for (double scalar : work->scalars)
+    arguments.push_back(scalar);
+  return llvm::Error::success();
+}
+
+llvm::Expected<Machine::Launch> GpuMachine::compile(const std::string &mlir) {
+  CompileOptions options = optionsFor(*work, target().name);
+  // The code depends on the extents of axes held whole.
+  std::string key = mlir;
+  for (const auto &[axis, extent] : work->extents)
+    key += llvm::formatv("// {0} = {1}\n", axis, extent);
+  llvm::Expected<std::unique_ptr<Kernel>> kernel =
+      loadCached(device, key, options.target,
+                 [&] { return compileKernel(mlir, options); });
+  if (!kernel)
+    return kernel.takeError();
+  return [this, kernel = std::shared_ptr<Kernel>(std::move(*kernel))] {
+    return kernel->launch(arguments, {}, stream);
+  };
+}
+
+llvm::Expected<std::pair<std::string, Machine::Launch>>
+GpuMachine::reference() {
+  if (!work->attention || work->tensors[0].type == DType::f16)
+    return std::pair<std::string, Launch>();
+  llvm::Expected<std::unique_ptr<NaiveAttention>> naive =
+      NaiveAttention::create(device);
+  if (!naive)
+    return naive.takeError();
+  return std::pair<std::string, Launch>(
+      "naive CUDA",
+      [this, naive = std::shared_ptr<NaiveAttention>(std::move(*naive))] {
+        DType type = work->tensors[0].type;
+        return naive->run(*work->attention, type, type, buffers[0].address(),
+                          buffers[1].address(), buffers[2].address(),
+                          buffers[3].address(), buffers[4].address(), stream);
+      });
+}
+
+llvm::Error GpuMachine::run(const Launch &launch) {
+  for (auto [array, buffer] : llvm::zip_equal(work->tensors, buffers))
+    if (array.isOutput)
+      if (llvm::Error error = buffer.fill(0xff))
+        return error;
+  if (llvm::Error error = launch())
+    return error;
+  if (llvm::Error error = stream.synchronize())
+    return error;
+  for (auto [array, buffer] : llvm::zip_equal(work->tensors, buffers))
+    if (array.isOutput)
+      if (llvm::Error error = buffer.download(
+              array.bytes.data(), static_cast<int64_t>(array.bytes.size())))
+        return error;
+  return llvm::Error::success();
+}
+
+llvm::Expected<Machine::Launch> CpuMachine::compile(const std::string &mlir) {
+  llvm::Expected<CompiledKernel> compiled =
+      compileKernel(mlir, optionsFor(*work, target().name));
+  if (!compiled)
+    return compiled.takeError();
+  llvm::Expected<std::unique_ptr<cpu::CpuModule>> module =
+      cpu::CpuModule::create(*compiled);
+  if (!module)
+    return module.takeError();
+  CpuEntry entry = (*module)->getEntry();
+  llvm::Expected<std::unique_ptr<CpuKernel>> kernel = CpuKernel::create(
+      compiled->plan, entry, std::shared_ptr<void>(std::move(*module)));
+  if (!kernel)
+    return kernel.takeError();
+  return [this, kernel = std::shared_ptr<CpuKernel>(std::move(*kernel))] {
+    return kernel->run(arguments);
+  };
+}
+
+/// The oracle, which is plain C++, as what one would write by hand.
+llvm::Expected<std::pair<std::string, Machine::Launch>>
+CpuMachine::reference() {
+  if (!work->attention)
+    return std::pair<std::string, Launch>();
+  const AttentionShape &a = *work->attention;
+  reference::AttentionShape shape{a.batch, a.kvHeads, a.headsPerKv, a.queries,
+                                  a.keys,  a.qkDim,   a.vDim};
+  auto values = [&](int i) {
+    std::vector<double> result;
+    for (int64_t j = 0; j < work->tensors[i].count(); ++j)
+      result.push_back(work->tensors[i].at(j));
+    return result;
+  };
+  return std::pair<std::string, Launch>(
+      "fp64 C++",
+      [this, shape, a, q = values(0), k = values(1), v = values(2)] {
+        reference::AttentionResult result = reference::attention(
+            shape, q, k, v, work->scalars[0], {},
+            [&](const reference::AttentionPoint &at) {
+              return !a.causal || at.n - a.keys <= at.m - a.queries;
+            });
+        work->tensors[3].assign(result.o);
+        work->tensors[4].assign(result.lse);
+        return llvm::Error::success();
+      });
+}
+
+llvm::Expected<std::unique_ptr<Machine>>
+Machine::create(llvm::StringRef target) {
+  if (target != "cpu") {
+    llvm::Expected<int> count = Device::count();
+    if (!count && target == "auto") {
+      llvm::consumeError(count.takeError());
+      return std::make_unique<CpuMachine>();
+    }
+    if (!count)
+      return count.takeError();
+    llvm::Expected<Device &> device = Device::get();
+    if (!device)
+      return device.takeError();
+    if (device->properties().computeMajor == 9) {
+      llvm::Expected<Stream> stream = Stream::create(*device);
+      if (!stream)
+        return stream.takeError();
+      return std::make_unique<GpuMachine>(*device, std::move(*stream));
+    }
+    if (target != "auto")
+      return llvm::createStringError(llvm::formatv(
+          "target {0} needs compute capability 9.0, '{1}' has "
+          "{2}.{3}; use --target=cpu",
+          target, device->properties().name, device->properties().computeMajor,
+          device->properties().computeMinor));
+  }
+  return std::make_unique<CpuMachine>();
+}

@@ -1,0 +1,53 @@
+//===- Machine.h - Where a workload runs ------------------------*- C++ -*-===//
+//
+// A GPU or the CPU behind one interface: the tensors of a workload, kernels
+// compiled for it, and their times.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "bench/Workload.h"
+#include "runtime/Timing.h"
+
+#include <memory>
+
+namespace tilewright::bench {
+
+/// Operations a second that the machine reaches, and could at most.
+struct Peak {
+  double measured = 0, bound = 0;
+};
+
+class Machine {
+public:
+  /// The first GPU, or the CPU if there is none or `target` is "cpu".
+  static llvm::Expected<std::unique_ptr<Machine>>
+  create(llvm::StringRef target);
+  virtual ~Machine() = default;
+
+  /// Starts the work; an implementation to measure.
+  using Launch = std::function<llvm::Error()>;
+
+  virtual std::string name() const = 0;
+  virtual dsl::Target target() const = 0;
+  virtual Peak peak(DType type) = 0;
+
+  /// Brings the inputs of a workload here and makes room for its outputs.
+  /// The workload before is dropped. `work` outlives what is done with it.
+  virtual llvm::Error load(Workload &work) = 0;
+  /// Compiles the present workload's kernel as it is scheduled in `mlir`. May
+  /// be called in several threads.
+  virtual llvm::Expected<Launch> compile(const std::string &mlir) = 0;
+  /// The hand-written implementation of the present workload, and its name;
+  /// null if there is none.
+  virtual llvm::Expected<std::pair<std::string, Launch>> reference() = 0;
+
+  /// Runs once on poisoned outputs and fetches them.
+  virtual llvm::Error run(const Launch &launch) = 0;
+  virtual llvm::Expected<Timing> time(const Launch &launch,
+                                      const TimingOptions &options) = 0;
+  /// Most bytes in use since the last call, tensors included; 0: not known.
+  virtual int64_t takePeakBytes() { return 0; }
+};
+
+} // namespace tilewright::bench

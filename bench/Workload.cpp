@@ -1,0 +1,340 @@
+//===- Workload.cpp - A problem to measure --------------------------------===//
+#include "bench/Workload.h"
+#include "kernels/Registry.h"
+#include "kernels/reference/Attention.h"
+#include "kernels/reference/Gemm.h"
+#include "kernels/reference/Rounding.h"
+#include "runtime/Arguments.h"
+#include "runtime/CpuKernel.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <numbers>
+#include <numeric>
+
+using namespace llvm;
+using namespace tilewright;
+using namespace tilewright::bench;
+
+//===----------------------------------------------------------------------===//
+// Arrays
+//===----------------------------------------------------------------------===//
+
+int64_t HostArray::count() const {
+  return std::accumulate(sizes.begin(), sizes.end(), int64_t(1),
+                         std::multiplies<int64_t>());
+}
+
+template <class T> static T loadAs(const char *from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+double HostArray::at(int64_t i) const {
+  const char *from = bytes.data() + i * bytesOf(type);
+  switch (type) {
+  case DType::f64:
+    return loadAs<double>(from);
+  case DType::f32:
+    return loadAs<float>(from);
+  case DType::f16:
+    return static_cast<double>(loadAs<_Float16>(from));
+  case DType::bf16:
+    return std::bit_cast<float>(uint32_t(loadAs<uint16_t>(from)) << 16);
+  case DType::i32:
+    return loadAs<int32_t>(from);
+  case DType::i1:
+    return loadAs<uint8_t>(from);
+  }
+  return 0;
+}
+
+/// Writes an f32 or a 16-bit float.
+static void put(DType type, float value, char *to) {
+  if (type == DType::f32) {
+    std::memcpy(to, &value, sizeof value);
+  } else if (type == DType::f16) {
+    auto half = static_cast<_Float16>(value);
+    std::memcpy(to, &half, sizeof half);
+  } else {
+    auto upper = static_cast<uint16_t>(
+        std::bit_cast<uint32_t>(reference::roundBf16(value)) >> 16);
+    std::memcpy(to, &upper, sizeof upper);
+  }
+}
+
+void HostArray::assign(const std::vector<double> &values) {
+  for (size_t i = 0; i < values.size(); ++i)
+    put(type, static_cast<float>(values[i]),
+        bytes.data() + i * static_cast<size_t>(bytesOf(type)));
+}
+
+/// A number of the normal distribution that depends on seed and index alone.
+static float normal(uint64_t seed, uint64_t index) {
+  uint64_t x = (seed << 40) + index + 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  x ^= x >> 31;
+  float radius = std::sqrt(-2 * std::log((float(x >> 40) + 1) * 0x1p-24f));
+  return radius * std::cos(2 * std::numbers::pi_v<float> * float(uint32_t(x)) *
+                           0x1p-32f);
+}
+
+static HostArray input(std::string name, DType type, std::vector<int64_t> sizes,
+                       uint64_t seed) {
+  HostArray array{std::move(name), type, std::move(sizes), false, {}};
+  int64_t count = array.count(), step = bytesOf(type);
+  array.bytes.resize(static_cast<size_t>(count * step));
+  constexpr int64_t chunk = 1 << 16;
+  parallelOverTiles((count + chunk - 1) / chunk, [&](int64_t from, int64_t to) {
+    for (int64_t i = from * chunk, end = std::min(to * chunk, count); i < end;
+         ++i)
+      put(type, normal(seed, static_cast<uint64_t>(i)),
+          array.bytes.data() + i * step);
+  });
+  return array;
+}
+
+static HostArray output(std::string name, DType type,
+                        std::vector<int64_t> sizes) {
+  HostArray array{std::move(name), type, std::move(sizes), true, {}};
+  array.bytes.resize(static_cast<size_t>(array.count() * bytesOf(type)));
+  return array;
+}
+
+/// True if an element is a NaN: one that was never written, for one.
+static bool hasNan(const HostArray &array) {
+  std::atomic<bool> found = false;
+  constexpr int64_t chunk = 1 << 16;
+  int64_t count = array.count();
+  parallelOverTiles((count + chunk - 1) / chunk, [&](int64_t from, int64_t to) {
+    for (int64_t i = from * chunk, end = std::min(to * chunk, count); i < end;
+         ++i)
+      if (std::isnan(array.at(i)))
+        found = true;
+  });
+  return found;
+}
+
+//===----------------------------------------------------------------------===//
+// Samples
+//===----------------------------------------------------------------------===//
+
+/// At most `wanted` of the numbers below `count`, the first and last among
+/// them.
+static std::vector<int64_t> sample(int64_t count, int64_t wanted) {
+  std::vector<int64_t> chosen;
+  wanted = std::min(count, wanted);
+  for (int64_t i = 0; i < wanted; ++i)
+    chosen.push_back(wanted == 1 ? 0 : i * (count - 1) / (wanted - 1));
+  return chosen;
+}
+
+static std::vector<double> gather(const HostArray &array, int64_t offset,
+                                  int64_t count) {
+  std::vector<double> values(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i)
+    values[static_cast<size_t>(i)] = array.at(offset + i);
+  return values;
+}
+
+static double roundTo(DType type, double value) {
+  switch (type) {
+  case DType::bf16:
+    return reference::roundBf16(static_cast<float>(value));
+  case DType::f16:
+    return reference::roundF16(static_cast<float>(value));
+  default:
+    return static_cast<float>(value);
+  }
+}
+
+/// Compares sampled elements: expected in fp64, and by plain arithmetic.
+static Accuracy judgeSamples(const std::vector<double> &got,
+                             const std::vector<double> &expected,
+                             const std::vector<double> &plain) {
+  reference::ErrorOf error = reference::errorOf(got, expected);
+  reference::ErrorOf bar = reference::errorOf(plain, expected);
+  Accuracy accuracy{error.rootMeanSquare, error.largest, bar.rootMeanSquare,
+                    bar.largest, ""};
+  // The mean decides, the largest catches a few elements that are plainly off.
+  if (!(accuracy.error <= 1.5 * accuracy.plainError) ||
+      !(accuracy.largest <= 4 * accuracy.plainLargest))
+    accuracy.problem =
+        formatv("error {0:e2} (largest {1:e2}), plain arithmetic has {2:e2} "
+                "(largest {3:e2})",
+                accuracy.error, accuracy.largest, accuracy.plainError,
+                accuracy.plainLargest);
+  return accuracy;
+}
+
+//===----------------------------------------------------------------------===//
+// Flash attention
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Rows of an attention, known in fp64.
+struct AttentionSample {
+  int64_t e;
+  std::vector<int64_t> rows; ///< over batch, heads and queries
+  std::vector<double> o, plain, lse;
+};
+} // namespace
+
+static AttentionSample sampleAttention(const FlashProblem &p, double scale,
+                                       const HostArray &q, const HostArray &k,
+                                       const HostArray &v) {
+  AttentionSample result{p.e, {}, {}, {}, {}};
+  std::vector<int64_t> queries = sample(p.m, 8);
+  reference::AttentionShape shape;
+  shape.m = static_cast<int64_t>(queries.size());
+  shape.n = p.n;
+  shape.d = p.d;
+  shape.e = p.e;
+  auto sees = [&](const reference::AttentionPoint &at) {
+    int64_t m = queries[static_cast<size_t>(at.m)];
+    return !p.causal || at.n - p.n <= m - p.m;
+  };
+  for (int64_t head : sample(p.b * p.g * p.r, 4)) {
+    std::vector<double> rows;
+    for (int64_t m : queries) {
+      result.rows.push_back(head * p.m + m);
+      append_range(rows, gather(q, (head * p.m + m) * p.d, p.d));
+    }
+    int64_t kvHead = head / p.r;
+    std::vector<double> keys = gather(k, kvHead * p.n * p.d, p.n * p.d);
+    std::vector<double> values = gather(v, kvHead * p.n * p.e, p.n * p.e);
+    reference::AttentionResult exact =
+        reference::attention(shape, rows, keys, values, scale, {}, sees);
+    append_range(result.o, exact.o);
+    append_range(result.lse, exact.lse);
+    if (p.type == DType::f32) {
+      // What f32 may be off: a few units in the last place of the largest.
+      for (double value : exact.o)
+        result.plain.push_back(value + 4e-6);
+      continue;
+    }
+    append_range(result.plain,
+                 reference::attention(
+                     shape, rows, keys, values, scale, {}, sees,
+                     p.type == DType::bf16 ? reference::AttentionNumbers::bf16
+                                           : reference::AttentionNumbers::f16)
+                     .o);
+  }
+  return result;
+}
+
+static Accuracy judgeAttention(const AttentionSample &known, const HostArray &o,
+                               const HostArray &lse) {
+  std::vector<double> got, gotLse;
+  for (int64_t row : known.rows) {
+    append_range(got, gather(o, row * known.e, known.e));
+    gotLse.push_back(lse.at(row));
+  }
+  Accuracy accuracy = judgeSamples(got, known.o, known.plain);
+  if (hasNan(o))
+    accuracy.problem = "the output has a NaN";
+  for (auto [want, have] : zip_equal(known.lse, gotLse))
+    if (want != have && !(std::fabs(want - have) <= 2e-3))
+      accuracy.problem = formatv("LSE is {0}, expected {1}", have, want).str();
+  return accuracy;
+}
+
+Workload bench::makeFlash(const FlashProblem &p) {
+  double scale = 1 / std::sqrt(double(p.d));
+  kernels::Options options{{"dtype", std::string(nameOf(p.type))},
+                           {"mask", p.causal ? "causal" : "none"}};
+  Workload work{
+      formatv("flash_forward {0}{1} b={2} g={3} r={4} m={5} n={6} d={7} e={8}",
+              nameOf(p.type), p.causal ? " causal" : "", p.b, p.g, p.r, p.m,
+              p.n, p.d, p.e),
+      "flash_forward",
+      kernels::makeKernel("flash_forward", options),
+      {{"b", p.b},
+       {"g", p.g},
+       {"r", p.r},
+       {"m", p.m},
+       {"n", p.n},
+       {"d", p.d},
+       {"e", p.e}},
+      {},
+      {scale},
+      0,
+      {},
+      {}};
+  work.tensors = {input("q", p.type, {p.b, p.g, p.r, p.m, p.d}, 1),
+                  input("k", p.type, {p.b, p.g, p.n, p.d}, 2),
+                  input("v", p.type, {p.b, p.g, p.n, p.e}, 3),
+                  output("o", p.type, {p.b, p.g, p.r, p.m, p.e}),
+                  output("lse", DType::f32, {p.b, p.g, p.r, p.m})};
+  // Only what the mask leaves counts: a key that no query sees is no work.
+  double pairs = double(p.m) * double(p.n);
+  if (p.causal) {
+    pairs = 0;
+    for (int64_t m = 0; m < p.m; ++m)
+      pairs += double(std::clamp<int64_t>(m - p.m + p.n + 1, 0, p.n));
+  }
+  work.flops = 2 * double(p.b * p.g * p.r) * pairs * double(p.d + p.e);
+  AttentionSample known = sampleAttention(p, scale, work.tensors[0],
+                                          work.tensors[1], work.tensors[2]);
+  work.judge = [known = std::move(known)](const std::vector<HostArray> &t) {
+    return judgeAttention(known, t[3], t[4]);
+  };
+  work.attention =
+      AttentionShape{p.b, p.g, p.r, p.m, p.n, p.d, p.e, p.causal, float(scale)};
+  return work;
+}
+
+//===----------------------------------------------------------------------===//
+// Matrix product
+//===----------------------------------------------------------------------===//
+
+Workload bench::makeGemm(const GemmProblem &p) {
+  Workload work{
+      formatv("gemm {0} m={1} n={2} k={3}", nameOf(p.type), p.m, p.n, p.k),
+      "gemm",
+      kernels::makeKernel("gemm", {{"dtype", std::string(nameOf(p.type))}}),
+      {{"m", p.m}, {"n", p.n}, {"k", p.k}},
+      {},
+      {},
+      0,
+      {},
+      {}};
+  work.tensors = {input("a", p.type, {p.m, p.k}, 1),
+                  input("b", p.type, {p.k, p.n}, 2),
+                  output("c", p.type, {p.m, p.n})};
+  work.flops = 2 * double(p.m) * double(p.n) * double(p.k);
+
+  std::vector<int64_t> rows = sample(p.m, 32), columns = sample(p.n, 32);
+  std::vector<double> a, b;
+  for (int64_t m : rows)
+    append_range(a, gather(work.tensors[0], m * p.k, p.k));
+  for (int64_t n : columns)
+    for (int64_t k = 0; k < p.k; ++k)
+      b.push_back(work.tensors[1].at(k * p.n + n));
+  std::vector<double> expected =
+      reference::gemm(static_cast<int64_t>(rows.size()),
+                      static_cast<int64_t>(columns.size()), p.k, a, b);
+  std::vector<double> plain;
+  for (double value : expected)
+    // An f32 sum of k terms may be off by this.
+    plain.push_back(p.type == DType::f32 ? value + 3e-8 * double(p.k)
+                                         : roundTo(p.type, value));
+  work.judge = [=, n = p.n](const std::vector<HostArray> &tensors) {
+    const HostArray &c = tensors[2];
+    std::vector<double> got;
+    for (int64_t row : rows)
+      for (int64_t column : columns)
+        got.push_back(c.at(row * n + column));
+    Accuracy accuracy = judgeSamples(got, expected, plain);
+    if (hasNan(c))
+      accuracy.problem = "the output has a NaN";
+    return accuracy;
+  };
+  return work;
+}

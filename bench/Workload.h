@@ -1,0 +1,68 @@
+//===- Workload.h - A problem to measure ------------------------*- C++ -*-===//
+//
+// A kernel with inputs, the work it stands for, and a judge of what comes out.
+// The judge knows some rows of the result in fp64; all elements must be
+// numbers.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "dsl/Kernel.h"
+#include "runtime/NaiveAttention.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tilewright::bench {
+
+/// A dense row-major tensor on the host, as the bytes of its type.
+struct HostArray {
+  std::string name;
+  DType type;
+  std::vector<int64_t> sizes;
+  bool isOutput = false;
+  std::vector<char> bytes;
+
+  int64_t count() const;
+  double at(int64_t i) const;
+  /// Writes all elements of an f32 or 16-bit array, rounded.
+  void assign(const std::vector<double> &values);
+};
+
+/// How far the outputs are from fp64, and how far plain arithmetic in their
+/// types is: root of the mean square, and largest difference.
+struct Accuracy {
+  double error = 0, largest = 0;
+  double plainError = 0, plainLargest = 0;
+  std::string problem; ///< why the result is wrong; empty if it is right
+};
+
+struct Workload {
+  std::string name; ///< "flash_forward bf16 causal b=1 g=16 ..."
+  std::string kernelName;
+  dsl::Kernel kernel;
+  std::map<std::string, int64_t> extents;
+  std::vector<HostArray> tensors; ///< positional, in the kernel's order
+  std::vector<double> scalars;    ///< positional, after the tensors
+  double flops = 0;
+  std::function<Accuracy(const std::vector<HostArray> &)> judge;
+  /// Of an attention, for the reference.
+  std::optional<AttentionShape> attention;
+};
+
+struct FlashProblem {
+  DType type = DType::bf16;
+  bool causal = false;
+  int64_t b = 1, g = 1, r = 1, m = 0, n = 0, d = 0, e = 0;
+};
+Workload makeFlash(const FlashProblem &problem);
+
+struct GemmProblem {
+  DType type = DType::bf16;
+  int64_t m = 0, n = 0, k = 0;
+};
+Workload makeGemm(const GemmProblem &problem);
+
+} // namespace tilewright::bench
