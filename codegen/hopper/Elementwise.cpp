@@ -248,8 +248,8 @@ LogicalResult StageLowering::emitIndex(stage::IndexOp op) {
   Value base = nvvm.add(origin, threadPart(type, op.getAxisAttr()));
   Values elements;
   for (int64_t reg = 0, e = registersOf(type); reg < e; ++reg)
-    elements.push_back(nvvm.add(
-        base, coordinatesOf(type, reg, 0, 0).lookup(op.getAxisAttr())));
+    elements.push_back(positionAt(
+        {base, coordinatesOf(type, reg, 0, 0).lookup(op.getAxisAttr())}));
   registers[op] = elements;
   return success();
 }

@@ -246,10 +246,8 @@ void StageLowering::beginRole(int64_t number, int64_t firstWarpgroup,
   role.warpgroup =
       warps == 4 ? nvvm.constI32(0)
                  : nvvm.sub(blockWarpgroup, nvvm.constI32(firstWarpgroup));
-  role.lane = nvvm.bitAnd(blockThread, 31);
+  placeThread(blockThread);
   role.threadInWarpgroup = nvvm.bitAnd(blockThread, 127);
-  Value warpInGroup = nvvm.bitAnd(nvvm.lshr(blockThread, 5), 3);
-  role.warp = nvvm.add(nvvm.shl(role.warpgroup, 2), warpInGroup);
   role.leadsWarp = nvvm.icmp(NvvmBuilder::Compare::eq, role.lane, 0);
   role.leadsWarpgroup =
       nvvm.icmp(NvvmBuilder::Compare::eq, role.threadInWarpgroup, 0);
@@ -258,6 +256,12 @@ void StageLowering::beginRole(int64_t number, int64_t firstWarpgroup,
   body.walk([&](stage::TmaStoreOp) { role.storesByTma = true; });
   for (auto &[channel, layout] : channels)
     channelStates[channel] = {nvvm.constI32(0), nvvm.constI32(0), 0};
+}
+
+void StageLowering::placeThread(Value thread) {
+  role.lane = nvvm.bitAnd(thread, 31);
+  Value warpInGroup = nvvm.bitAnd(nvvm.lshr(thread, 5), 3);
+  role.warp = nvvm.add(nvvm.shl(role.warpgroup, 2), warpInGroup);
 }
 
 void StageLowering::endRole() {
@@ -361,6 +365,12 @@ LogicalResult StageLowering::emitBlock(Block &block) {
 
 LogicalResult StageLowering::emit(Operation *op) {
   nvvm.loc = op->getLoc();
+  // Outside loops the thread's place is found anew: what LLVM would carry
+  // through a loop for an op after it costs registers there.
+  if (isa<stage::WriteOp, stage::ReadOp, stage::ConvertLayoutOp,
+          stage::GlobalStoreOp, stage::GlobalAddOp>(op) &&
+      !op->getParentOfType<scf::ForOp>())
+    placeThread(nvvm.freshThreadId());
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](scf::ForOp op) { return emitFor(op); })
       .Case([&](scf::IfOp op) { return emitIf(op); })

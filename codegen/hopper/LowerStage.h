@@ -85,6 +85,12 @@ private:
     Value barrier;
   };
 
+  /// An i32 as a sum whose constant part is known.
+  struct Position {
+    Value base;
+    int64_t constant = 0;
+  };
+
   stage::KernelOp kernel;
   NvvmBuilder nvvm;
   LaunchPlan plan;
@@ -93,6 +99,7 @@ private:
   bool approximate = false;
   llvm::DenseMap<Value, Values> registers;
   llvm::DenseMap<Value, Smem> smems;
+  llvm::DenseMap<Value, Position> positions;
   llvm::MapVector<Value, Channel> channels;
   llvm::DenseMap<Value, ChannelState> channelStates;
   llvm::DenseMap<mlir::StringAttr, Value> tileIds;
@@ -117,6 +124,7 @@ private:
   LogicalResult emitTiles(llvm::function_ref<LogicalResult()> body);
   void beginRole(int64_t number, int64_t firstWarpgroup, int64_t warps,
                  mlir::Region &body);
+  void placeThread(Value thread);
   void endRole();
   LogicalResult emitRoles(stage::RolesOp roles);
   LogicalResult emitRole(stage::RolesOp roles, size_t number,
@@ -173,6 +181,9 @@ private:
   Value unary(tile::UnaryKind kind, Value a);
   Value binary(tile::BinaryKind kind, Value a, Value b);
   Value compare(tile::CompareKind kind, Value a, Value b);
+  Position positionOf(Value value);
+  Value positionAt(Position position);
+  Value addPositions(Value a, Value b, bool negate);
   Value exp2(Value a);
   Value exp(Value a);
   Value log2(Value a);

@@ -186,9 +186,9 @@ Value StageLowering::binary(tile::BinaryKind kind, Value a, Value b) {
   bool isInt = isa<IntegerType>(a.getType());
   switch (kind) {
   case K::add:
-    return isInt ? nvvm.add(a, b) : nvvm.fadd(a, b);
+    return isInt ? addPositions(a, b, /*negate=*/false) : nvvm.fadd(a, b);
   case K::sub:
-    return isInt ? nvvm.sub(a, b) : nvvm.fsub(a, b);
+    return isInt ? addPositions(a, b, /*negate=*/true) : nvvm.fsub(a, b);
   case K::mul:
     return isInt ? nvvm.mul(a, b) : nvvm.fmul(a, b);
   case K::div:
@@ -217,8 +217,39 @@ Value StageLowering::compare(tile::CompareKind kind, Value a, Value b) {
   static const Compare kinds[] = {Compare::eq, Compare::ne, Compare::lt,
                                   Compare::le, Compare::gt, Compare::ge};
   Compare predicate = kinds[static_cast<int>(kind)];
-  return isa<IntegerType>(a.getType()) ? nvvm.icmp(predicate, a, b)
-                                       : nvvm.fcmp(predicate, a, b);
+  if (!isa<IntegerType>(a.getType()))
+    return nvvm.fcmp(predicate, a, b);
+  // Of x + 5 < y + 3 the constants stand alone: 2 < y - x. All registers of a
+  // mask then compare one value with a number, where x + 5 would be a register
+  // each, held through the loop.
+  Position x = positionOf(a), y = positionOf(b);
+  if (x.constant == 0 && y.constant == 0)
+    return nvvm.icmp(predicate, a, b);
+  return nvvm.icmp(predicate, nvvm.constI32(x.constant - y.constant),
+                   nvvm.sub(y.base, x.base));
+}
+
+StageLowering::Position StageLowering::positionOf(Value value) {
+  if (std::optional<int64_t> constant = nvvm.asConstant(value))
+    return {nvvm.constI32(0), *constant};
+  auto found = positions.find(value);
+  return found == positions.end() ? Position{value, 0} : found->second;
+}
+
+Value StageLowering::positionAt(Position position) {
+  Value value = nvvm.add(position.base, position.constant);
+  if (!nvvm.asConstant(value))
+    positions[value] = position;
+  return value;
+}
+
+Value StageLowering::addPositions(Value a, Value b, bool negate) {
+  Position x = positionOf(a), y = positionOf(b);
+  if (!a.getType().isInteger(32) || (!x.constant && !y.constant))
+    return negate ? nvvm.sub(a, b) : nvvm.add(a, b);
+  return positionAt(
+      {negate ? nvvm.sub(x.base, y.base) : nvvm.add(x.base, y.base),
+       negate ? x.constant - y.constant : x.constant + y.constant});
 }
 
 Value StageLowering::combine(tile::ReduceKind kind, Value a, Value b) {

@@ -474,6 +474,9 @@ NvvmBuilder::Values NvvmBuilder::assembly(StringRef text, TypeRange results,
 Value NvvmBuilder::threadId() {
   return NVVM::ThreadIdXOp::create(builder, loc, i32);
 }
+Value NvvmBuilder::freshThreadId() {
+  return assembly("mov.u32 $0, %tid.x;", i32, {}, {}).front();
+}
 Value NvvmBuilder::blockId() {
   return NVVM::BlockIdXOp::create(builder, loc, i32);
 }

@@ -150,6 +150,8 @@ public:
   //===--- Threads --------------------------------------------------------===//
 
   Value threadId();
+  /// The same, opaque to LLVM: what is made of it is not kept from elsewhere.
+  Value freshThreadId();
   Value blockId();
   Value gridSize();
   /// The value of the first lane: what ptxas then knows to be uniform.
