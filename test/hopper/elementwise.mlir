@@ -58,11 +58,14 @@ stage.kernel @accurate(in %x: !y, out %y: !y) grid [m = 64] warps 4 {
   stage.global_store %q -> %y[%m0] at [m] : !rows, !y
 }
 
-// Positions: origin, what lane and warp add, and a constant a register. A mask
-// is a select. All lanes and warps repeat what the layout repeats.
+// Positions: origin, what lane and warp add, and a constant a register. Compared,
+// the constant stands alone on one side. A mask is a select.
 // CHECK-LABEL: llvm.func @masked
-// CHECK: %[[INF:.*]] = llvm.mlir.constant(0xFF800000 : f32)
-// CHECK: %[[LIVE:.*]] = llvm.icmp "slt" %{{.*}}, %arg3 : i32
+// CHECK-DAG: %[[EIGHT:.*]] = llvm.mlir.constant(8 : i32)
+// CHECK-DAG: %[[INF:.*]] = llvm.mlir.constant(0xFF800000 : f32)
+// CHECK: llvm.icmp "slt" %[[FIRST:.*]], %arg3 : i32
+// CHECK: %[[ROOM:.*]] = llvm.sub %arg3, %[[FIRST]]
+// CHECK: %[[LIVE:.*]] = llvm.icmp "slt" %[[EIGHT]], %[[ROOM]] : i32
 // CHECK: llvm.select %[[LIVE]], %{{.*}}, %[[INF]] : i1, f32
 stage.kernel @masked(in %x: !y, out %y: !y, scalar %limit: i32) grid [m = 64] warps 4 {
   %t = stage.tile_id m

@@ -8,7 +8,7 @@
 // Scalars that both roles need stay in front; what only one needs goes with it.
 // CHECK-LABEL: stage.kernel @roles
 // CHECK: stage.channel "a"
-// CHECK: stage.roles ["producer", "consumer"] warps [4, 4] registers [24, 240] {
+// CHECK: stage.roles ["producer", "consumer"] warps [4, 4] registers [56, 240] {
 // CHECK: stage.fold segments(full %{{.*}} to %{{.*}}, partial %{{.*}} to %{{.*}}) {
 // CHECK-NEXT: ^bb0(%[[I:.*]]: i32):
 // CHECK: %[[K:.*]] = arith.muli %[[I]]
