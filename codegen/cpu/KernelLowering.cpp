@@ -193,6 +193,8 @@ LogicalResult KernelLowering::emitOp(Operation *op) {
               emitScalarOp(op);
             } else if (placement.isStored(result)) {
               Buffer buffer = makeResultBuffer(result);
+              // What an earlier segment of the fold has left.
+              buffers.erase(result);
               copyInto(result, buffer);
               buffers[result] = buffer;
             }

@@ -21,7 +21,7 @@ static DType dtypeOf(Type type) {
 namespace {
 /// What a kernel says of its axes.
 struct AxisUses {
-  /// Extents of axes that occur in tiles where no loop walks them.
+  /// Extents of axes that are accessed where no loop walks them.
   llvm::MapVector<StringAttr, int64_t> whole;
   DenseMap<StringAttr, StringAttr> dimension; ///< accessed axis -> dimension's
   SetVector<StringAttr> needed;               ///< whose length the code reads
@@ -84,7 +84,16 @@ static FailureOr<AxisUses> collectAxes(KernelOp kernel) {
                                         tensor.getAxes())) {
         uses.dimension.try_emplace(axis, own);
         uses.needed.insert(own);
+        Type value = isa<LoadOp>(op) ? op->getResult(0).getType()
+                                     : op->getOperand(0).getType();
+        if (hasAxis(value, axis) && !isWalked(op, axis))
+          uses.whole.insert({axis, tile::extentOf(value, axis)});
       }
+    if (auto index = dyn_cast<IndexOp>(op); index &&
+                                            isa<TileType>(index.getType()) &&
+                                            !isWalked(op, index.getAxisAttr()))
+      uses.whole.insert({index.getAxisAttr(),
+                         tile::extentOf(index.getType(), index.getAxisAttr())});
     for (Type type : op->getResultTypes()) {
       auto tileType = dyn_cast<TileType>(type);
       if (!tileType)
@@ -94,10 +103,6 @@ static FailureOr<AxisUses> collectAxes(KernelOp kernel) {
             << type << "; run --tile-bind first";
         return WalkResult::interrupt();
       }
-      for (auto [axis, extent] :
-           llvm::zip(tileType.getAxes(), tileType.getExtents()))
-        if (!isWalked(op, axis))
-          uses.whole.insert({axis, extent});
     }
     return WalkResult::advance();
   });

@@ -8,7 +8,7 @@
 
 #include "codegen/LaunchPlan.h"
 #include "codegen/dialect/TileDialect.h"
-#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace tilewright::cpu {
 
@@ -21,8 +21,8 @@ struct LaunchSignature {
   llvm::SmallVector<llvm::SmallVector<int>> strideOf;
   /// By axis: the parameter that holds the extent, or the extent itself where
   /// the axis is held whole.
-  llvm::DenseMap<mlir::StringAttr, int> extentParam;
-  llvm::DenseMap<mlir::StringAttr, int64_t> fixedExtent;
+  llvm::MapVector<mlir::StringAttr, int> extentParam;
+  llvm::MapVector<mlir::StringAttr, int64_t> fixedExtent;
 
   bool isFixed(mlir::StringAttr axis) const {
     return fixedExtent.contains(axis);

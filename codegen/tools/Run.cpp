@@ -1,5 +1,6 @@
 //===- Run.cpp - `tilewright run` -----------------------------------------===//
 #include "codegen/tools/Run.h"
+#include "codegen/cpu/CpuExecutor.h"
 #include "codegen/dialect/TileDialect.h"
 #include "codegen/interpret/RandomArguments.h"
 #include "codegen/interpret/StageExecutor.h"
@@ -114,6 +115,7 @@ static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
   variants.push_back(
       {"bound storage", createBoundExecutor(scheduledStorage), true});
   variants.push_back({"stage", createStageExecutor(), true});
+  variants.push_back({"cpu", createCpuExecutor(), true});
 
   Arguments expected = inputs;
   if (llvm::Error error = checkMerges(kernel, expected, one)) {
@@ -164,7 +166,7 @@ int tilewright::runInterpret(int argc, char **argv) {
       cl::values(clEnumValN(NumberMode::exact, "exact", "fp64 throughout"),
                  clEnumValN(NumberMode::storage, "storage",
                             "every result rounds to its type")));
-  enum class Level { tile, bound, stage };
+  enum class Level { tile, bound, stage, cpu };
   cl::opt<Level> level(
       "level", cl::cat(category), cl::desc("what is run:"),
       cl::init(Level::tile),
@@ -172,7 +174,10 @@ int tilewright::runInterpret(int argc, char **argv) {
                  clEnumValN(Level::bound, "bound", "after tile-bind"),
                  clEnumValN(Level::stage, "stage",
                             "the Hopper form, every rule of which is checked, "
-                            "with the kernel's schedule")));
+                            "with the kernel's schedule"),
+                 clEnumValN(Level::cpu, "cpu",
+                            "compiled for this machine, with the kernel's "
+                            "schedule and in its own types")));
   cl::opt<uint64_t> seed("seed", cl::cat(category), cl::init(1),
                          cl::desc("seed of the inputs"));
   cl::opt<uint64_t> shuffle(
@@ -234,6 +239,7 @@ int tilewright::runInterpret(int argc, char **argv) {
     options.tile = scheduledTiles(kernel);
   std::unique_ptr<Executor> executor =
       level == Level::stage   ? createStageExecutor(seed)
+      : level == Level::cpu   ? createCpuExecutor()
       : level == Level::bound ? createBoundExecutor(options)
                               : createTileExecutor(options);
   if (llvm::Error error = executor->run(kernel, *arguments)) {

@@ -1,6 +1,6 @@
 //===- CpuHarness.cpp - Runs bound kernels on the CPU ---------------------===//
 #include "CpuHarness.h"
-#include "codegen/passes/Passes.h"
+#include "codegen/Pipeline.h"
 #include "codegen/tools/Opt.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -105,23 +105,33 @@ HostTensor &HostTensor::random(unsigned seed, double scale) {
   return *this;
 }
 
-static llvm::Expected<CompiledKernel> compile(const std::string &text) {
+static llvm::Expected<CompiledKernel>
+compile(const std::string &text, std::vector<std::string> wholeExtents) {
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);
   OwningOpRef<ModuleOp> source = parseSourceString<ModuleOp>(text, &context);
   if (!source)
     return llvm::createStringError("the kernel does not parse");
+  if (StringRef(text).contains("schedule")) {
+    PassManager passes(&context);
+    BoundPipelineOptions options;
+    options.extents = ArrayRef(wholeExtents);
+    buildBoundPipeline(passes, options);
+    if (failed(passes.run(*source)))
+      return llvm::createStringError("the kernel cannot be bound");
+  }
   return cpu::compileForCpu(*source->getOps<tile::KernelOp>().begin());
 }
 
 std::string tilewright::test::compileError(const std::string &text) {
-  auto compiled = compile(text);
+  auto compiled = compile(text, {});
   return compiled ? "" : llvm::toString(compiled.takeError());
 }
 
-CpuHarness::CpuHarness(const std::string &text) {
-  auto result = compile(text);
+CpuHarness::CpuHarness(const std::string &text,
+                       std::vector<std::string> wholeExtents) {
+  auto result = compile(text, std::move(wholeExtents));
   if (!result) {
     ADD_FAILURE() << llvm::toString(result.takeError());
     return;

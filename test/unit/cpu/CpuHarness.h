@@ -37,13 +37,13 @@ struct HostTensor {
 
 class CpuHarness {
 public:
-  /// Compiles `text`; fails the running test with the diagnostics.
-  explicit CpuHarness(const std::string &text);
+  /// Compiles `text`: a bound kernel, or a symbolic one with a schedule and the
+  /// extents of the axes that are held whole ("d=64"). Fails the running test
+  /// with the diagnostics.
+  explicit CpuHarness(const std::string &text,
+                      std::vector<std::string> wholeExtents = {});
   ~CpuHarness();
 
-  struct Scalar {
-    double value;
-  };
   /// Runs over tensors and scalars, by argument name.
   void run(std::map<std::string, HostTensor *> tensors,
            std::map<std::string, double> scalars = {});
