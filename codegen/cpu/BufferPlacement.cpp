@@ -42,7 +42,7 @@ static int costOf(Operation *op) {
 
 BufferPlacement::BufferPlacement(KernelOp kernel) {
   kernel.walk<WalkOrder::PreOrder>([&](Operation *op) { chooseOrders(op); });
-  chooseStored(kernel.getParallel().getBody().front());
+  chooseStored(kernel.getBody().front());
 }
 
 ArrayRef<StringAttr> BufferPlacement::orderOf(Value value) const {
@@ -180,6 +180,8 @@ void BufferPlacement::chooseStored(Block &block) {
   for (Operation &op : llvm::reverse(block)) {
     if (auto fold = dyn_cast<FoldOp>(op))
       chooseStored(fold.getBody().front());
+    if (auto parallel = dyn_cast<ParallelOp>(op))
+      chooseStored(parallel.getBody().front());
     if (!isPointwise(&op) || !isa<TileType>(op.getResult(0).getType()))
       continue;
     Value value = op.getResult(0);

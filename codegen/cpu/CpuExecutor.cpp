@@ -88,8 +88,9 @@ llvm::Expected<Launch> Launch::create(const LaunchPlan &plan,
     if (tensor.type != arg.type || tensor.sizes.size() != arg.axes.size())
       return llvm::createStringError(
           "argument '" + arg.name + "' does not fit: expected " +
-          nameOf(arg.type) + " of rank " + llvm::Twine(arg.axes.size()) +
-          ", got " + nameOf(tensor.type) + " of rank " +
+          llvm::Twine(nameOf(arg.type)) + " of rank " +
+          llvm::Twine(arg.axes.size()) + ", got " +
+          llvm::Twine(nameOf(tensor.type)) + " of rank " +
           llvm::Twine(tensor.sizes.size()));
     for (auto [axis, size] : llvm::zip(arg.axes, tensor.sizes))
       extents[axis] = size;

@@ -239,16 +239,14 @@ static SmallVector<int64_t> extentsOf(TileType type,
 
 Buffer KernelLowering::makeResultBuffer(Value value) {
   Operation *op = value.getDefiningOp();
-  auto yield = dyn_cast<YieldOp>(op->getBlock()->getTerminator());
-  if (yield && isa<FoldOp>(op->getParentOp())) {
-    FoldOp fold = cast<FoldOp>(op->getParentOp());
-    for (auto [carried, next] : llvm::zip(fold.getCarried(), yield.getValues()))
+  if (auto fold = dyn_cast<FoldOp>(op->getParentOp()))
+    for (auto [carried, next] :
+         llvm::zip(fold.getCarried(), fold.getYield().getValues()))
       if (next == value && placement.canReplace(carried, next)) {
         Buffer buffer = buffers.lookup(carried);
         buffer.offset = -1;
         return buffer;
       }
-  }
   Buffer buffer =
       makeBuffer(cast<TileType>(value.getType()), placement.orderOf(value));
   releaseAfter(buffer, placement.lastReader(value, op->getBlock()), op);
