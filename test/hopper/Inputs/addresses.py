@@ -233,7 +233,7 @@ def main():
             check_product(64, 512, 64, turns, (128, 128), 4)
             check_product(64, 80, 48, turns, (32, 32), 4)
             check_product(128, 96, 32, turns, (128 if turn_a else 64, 64), 8)
-            check_product(192, 176, 32, turns, (128, 32 if turn_b else 128), 12)
+            check_product(192, 176, 64, turns, (128, 32 if turn_b else 128), 12)
     print("all addresses are right")
 
 
