@@ -72,8 +72,10 @@ Compilation::Compilation(StringRef text, const CompileOptions &options)
           os << kind << ": " << one << "\n";
         };
         print(diagnostic, "error");
+        // The whole operation is kilobytes of what the user did not write.
         for (Diagnostic &note : diagnostic.getNotes())
-          print(note, "note");
+          if (!StringRef(note.str()).starts_with("see current operation"))
+            print(note, "note");
         return success();
       }) {}
 
