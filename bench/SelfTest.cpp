@@ -89,7 +89,7 @@ TestResult runApart(const SelfTest &test, unsigned seconds) {
           MemoryBuffer::getFile(output, /*IsText=*/true))
     text = (*buffer)->getBuffer().trim().str();
   if (status == 0)
-    return {Status::passed, ""};
+    return {Status::passed, text};
   if (status == exitSkipped)
     return {Status::skipped, text};
   if (status < 0) // it did not end by itself
@@ -167,7 +167,7 @@ int runSelfTest(int argc, char **argv) {
       outs() << " (" << result.message << ")\n";
     else
       outs() << formatv("  {0:f1} s\n", seconds);
-    if (result.status == Status::failed)
+    if (result.status != Status::skipped && !result.message.empty())
       outs().indent(9) << result.message << "\n";
     outs().flush();
     rows.push_back(json::Object{{"name", test.name},

@@ -19,7 +19,7 @@ struct SelfTest {
 struct TestResult {
   enum class Status : uint8_t { passed, failed, skipped };
   Status status = Status::passed;
-  std::string message; ///< why it failed or was skipped
+  std::string message; ///< why it failed or was skipped; what it found
 };
 
 } // namespace tilewright

@@ -1,17 +1,15 @@
 //===- Assembler.cpp - PTX to cubin -----------------------------*- C++ -*-===//
 #include "runtime/Assembler.h"
 #include "runtime/AssemblerLog.h"
-#include "runtime/AssemblerProbe.h"
 #include "runtime/Environment.h"
 #include "runtime/JitLog.h"
 
-#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
 
 using namespace llvm;
@@ -48,6 +46,10 @@ std::optional<std::string> findPtxas() {
   if (ErrorOr<std::string> found = sys::findProgramByName("ptxas"))
     return *found;
   return std::nullopt;
+}
+
+std::optional<std::string> chosenPtxas() {
+  return env::usePtxas() ? findPtxas() : std::nullopt;
 }
 
 Expected<Assembly> assembleWithPtxas(StringRef ptxas, StringRef name,
@@ -89,7 +91,9 @@ Expected<Assembly> assembleWithPtxas(StringRef ptxas, StringRef name,
   if (auto log = MemoryBuffer::getFile(logPath))
     assembly.log = (*log)->getBuffer().str();
   if (status != 0)
-    return failed("refused the PTX: " + Twine(failure) + "\n" + assembly.log);
+    return failed("refused the PTX (TILEWRIGHT_USE_PTXAS=0 leaves it to the "
+                  "driver): " +
+                  Twine(failure) + "\n" + assembly.log);
   auto cubin = MemoryBuffer::getFile(cubinPath);
   if (!cubin)
     return failed("cannot read '" + cubinPath +
@@ -135,86 +139,39 @@ Error checkTarget(const DeviceProperties &device, StringRef name,
                            "); compile the kernel for the GPU");
 }
 
-/// Assembles with the driver, for the device, and gives cubin and log.
-static Expected<Assembly> link(Device &device, StringRef name, StringRef ptx) {
-  if (Error error = device.activate())
-    return std::move(error);
-  const DriverApi &api = device.driver();
-  // The driver chooses sm_90 unless told that the PTX wants sm_90a.
-  unsigned number = capability(device.properties());
-  bool accelerated = ptx.contains((".target sm_" + Twine(number) + "a").str());
-  JitLog log(accelerated ? number + jitAcceleratedTarget : 0);
-  CUlinkState state = nullptr;
-  CUresult result =
-      api.linkCreate(log.count(), log.options(), log.values(), &state);
-  if (result != success)
-    return log.makeError(api, result, "cuLinkCreate", name);
-  scope_exit destroy([&] { api.linkDestroy(state); });
-
-  std::string text = ptx.str(); // must end in a null, which counts
-  result = api.linkAddData(state, JitInput::ptx, text.data(), text.size() + 1,
-                           name.str().c_str(), 0, nullptr, nullptr);
-  if (result != success)
-    return log.makeError(api, result, "cuLinkAddData", name);
-  void *image = nullptr;
-  size_t bytes = 0;
-  result = api.linkComplete(state, &image, &bytes);
-  if (result != success)
-    return log.makeError(api, result, "cuLinkComplete", name);
-  return Assembly{std::string(static_cast<const char *>(image), bytes),
-                  log.info().str()};
-}
-
-Expected<std::string> driverLinkLog(Device &device, StringRef name,
-                                    StringRef ptx) {
-  Expected<Assembly> assembly = link(device, name, ptx);
-  if (!assembly)
-    return assembly.takeError();
-  return std::move(assembly->log);
-}
-
-Expected<Assembly> assembleWithDriver(Device &device, StringRef name,
-                                      StringRef ptx) {
-  Expected<Assembly> assembly = link(device, name, ptx);
-  if (assembly)
-    if (Error error =
-            checkAssemblerLog(name, assembly->log, env::allowSpills()))
-      return std::move(error);
-  return assembly;
-}
-
-/// Whether the driver's log can be trusted to tell of serialised MMAs, found
-/// out once a process. Where there are none (before sm_90), it can.
-static bool driverLogIsTrusted(Device &device) {
-  static const bool trusted = [&] {
-    Expected<AssemblerProbe> probe = probeAssembler(device);
-    if (probe)
-      return probe->linkReportsSerialised;
-    consumeError(probe.takeError());
-    return true;
-  }();
-  return trusted;
+Expected<std::string> driverLog(Device &device, StringRef name, StringRef ptx) {
+  Expected<Module> module = Module::load(device, name, ptx);
+  if (!module)
+    return module.takeError();
+  if (readAssemblerLog(module->log()).registers)
+    return module->log().str();
+  // The driver keeps what it has assembled, and may then have nothing to say.
+  // A comment that was never there before makes it assemble again.
+  std::string fresh =
+      ptx.str() + "\n// " + utostr(sys::Process::GetRandomNumber()) + "\n";
+  module = Module::load(device, name, fresh);
+  if (!module)
+    return module.takeError();
+  return module->log().str();
 }
 
 Expected<Assembly> assemble(Device &device, StringRef name, StringRef ptx,
                             StringRef target) {
   if (Error error = checkTarget(device.properties(), name, target))
     return std::move(error);
-  std::optional<std::string> ptxas = findPtxas();
-  if (env::usePtxas() && !ptxas)
-    return createStringError(
-        "kernel '" + name +
-        "': TILEWRIGHT_USE_PTXAS is set, but there is no ptxas: expected it "
-        "under CUDA_HOME, /usr/local/cuda or PATH; name it by "
-        "TILEWRIGHT_PTXAS, or unset TILEWRIGHT_USE_PTXAS");
-  if (ptxas && (env::usePtxas() || !driverLogIsTrusted(device))) {
+  if (std::optional<std::string> ptxas = chosenPtxas()) {
     // What is not bound to one kind of GPU becomes code of the one present.
     std::string arch = target.ends_with("a")
                            ? target.str()
                            : "sm_" + utostr(capability(device.properties()));
     return assembleWithPtxas(*ptxas, name, ptx, arch);
   }
-  return assembleWithDriver(device, name, ptx);
+  Expected<std::string> log = driverLog(device, name, ptx);
+  if (!log)
+    return log.takeError();
+  if (Error error = checkAssemblerLog(name, *log, env::allowSpills()))
+    return std::move(error);
+  return Assembly{"", std::move(*log)};
 }
 
 } // namespace tilewright

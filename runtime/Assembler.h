@@ -1,8 +1,8 @@
 //===- Assembler.h - PTX to cubin -------------------------------*- C++ -*-===//
 //
-// Two assemblers: the driver's, which is always there when a kernel is to run,
-// and ptxas, where a CUDA toolkit is. Both give the cubin, so that it can be
-// kept, and a log that has passed checkAssemblerLog.
+// ptxas, where a CUDA toolkit is, gives a cubin that can be kept. Elsewhere the
+// driver assembles when the PTX is loaded. Either has a log, which must pass
+// checkAssemblerLog.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -15,7 +15,7 @@
 namespace tilewright {
 
 struct Assembly {
-  std::string cubin;
+  std::string cubin; ///< empty if the driver is to assemble on loading
   std::string log;
 };
 
@@ -23,22 +23,24 @@ struct Assembly {
 /// order.
 std::optional<std::string> findPtxas();
 
-/// Assembles for `target` ("sm_90a"), or for the device. Fails, with the log,
-/// if the PTX is refused, and if its kernels spill or are serialised.
+/// The ptxas that kernels are assembled with: findPtxas(), unless
+/// TILEWRIGHT_USE_PTXAS is 0.
+std::optional<std::string> chosenPtxas();
+
+/// Assembles for `target` ("sm_90a"). Fails, with the log, if the PTX is
+/// refused, and if its kernels spill or are serialised.
 llvm::Expected<Assembly> assembleWithPtxas(llvm::StringRef ptxas,
                                            llvm::StringRef name,
                                            llvm::StringRef ptx,
                                            llvm::StringRef target);
-llvm::Expected<Assembly>
-assembleWithDriver(Device &device, llvm::StringRef name, llvm::StringRef ptx);
 
-/// What the driver says on assembling, be it good or bad.
-llvm::Expected<std::string> driverLinkLog(Device &device, llvm::StringRef name,
-                                          llvm::StringRef ptx);
+/// What the driver says, be it good or bad, on assembling PTX that it loads.
+/// Fails if the driver refuses the PTX.
+llvm::Expected<std::string> driverLog(Device &device, llvm::StringRef name,
+                                      llvm::StringRef ptx);
 
-/// Assembles for `device`: with ptxas if TILEWRIGHT_USE_PTXAS says so, or if
-/// there is one and the driver would not say that it serialises MMAs; else
-/// with the driver.
+/// Assembles for `device` with chosenPtxas(); if there is none, lets the
+/// driver try. Fails as assembleWithPtxas does.
 llvm::Expected<Assembly> assemble(Device &device, llvm::StringRef name,
                                   llvm::StringRef ptx, llvm::StringRef target);
 

@@ -77,20 +77,16 @@ Expected<AssemblerProbe> probeAssembler(Device &device) {
   std::string spilling = spillingPtx();
   for (bool spills : {false, true}) {
     StringRef ptx = spills ? StringRef(spilling) : serialisedPtx();
-    // A driver that cannot link reports nothing by linking.
-    Expected<std::string> linkLog = driverLinkLog(device, "probe", ptx);
-    if (linkLog)
-      (spills ? probe.linkReportsSpills : probe.linkReportsSerialised) =
-          complains(*linkLog);
-    else
-      consumeError(linkLog.takeError());
+    Expected<std::string> log = driverLog(device, "probe", ptx);
+    if (!log)
+      return log.takeError();
+    (spills ? probe.logReportsSpills : probe.logReportsSerialised) =
+        complains(*log);
+    if (!spills)
+      continue;
     Expected<Module> module = Module::load(device, "probe", ptx);
     if (!module)
       return module.takeError();
-    (spills ? probe.loadReportsSpills : probe.loadReportsSerialised) =
-        complains(module->log());
-    if (!spills)
-      continue;
     Expected<cuda::CUfunction> function = module->function("probe");
     if (!function)
       return function.takeError();

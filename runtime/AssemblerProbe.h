@@ -19,10 +19,8 @@ llvm::StringRef serialisedPtx();
 std::string spillingPtx();
 
 struct AssemblerProbe {
-  bool linkReportsSerialised = false;
-  bool linkReportsSpills = false;
-  bool loadReportsSerialised = false;
-  bool loadReportsSpills = false;
+  bool logReportsSerialised = false;
+  bool logReportsSpills = false;
   bool localBytesShowSpills = false;
 };
 

@@ -28,7 +28,6 @@ using CUmodule = struct ModuleHandle *;
 using CUfunction = struct FunctionHandle *;
 using CUstream = struct StreamHandle *;
 using CUevent = struct EventHandle *;
-using CUlinkState = struct LinkHandle *;
 using CUgraph = struct GraphHandle *;
 using CUgraphExec = struct GraphExecHandle *;
 
@@ -108,14 +107,8 @@ enum class JitOption : int {
   infoLogBufferSizeBytes = 4,
   errorLogBuffer = 5,
   errorLogBufferSizeBytes = 6,
-  target = 9,
   logVerbose = 12,
 };
-/// Added to the number of an architecture whose own instructions (wgmma) are
-/// wanted: sm_90a is 90 + this.
-constexpr unsigned jitAcceleratedTarget = 0x10000;
-
-enum class JitInput : int { cubin = 0, ptx = 1 };
 
 enum class TensorMapType : int {
   uint8 = 0,
@@ -189,12 +182,6 @@ constexpr int streamCaptureThreadLocal = 1;
   X(moduleUnload, "cuModuleUnload", CUmodule)                                  \
   X(moduleGetFunction, "cuModuleGetFunction", CUfunction *, CUmodule,          \
     const char *)                                                              \
-  X(linkCreate, "cuLinkCreate_v2", unsigned, JitOption *, void **,             \
-    CUlinkState *)                                                             \
-  X(linkAddData, "cuLinkAddData_v2", CUlinkState, JitInput, void *, size_t,    \
-    const char *, unsigned, JitOption *, void **)                              \
-  X(linkComplete, "cuLinkComplete", CUlinkState, void **, size_t *)            \
-  X(linkDestroy, "cuLinkDestroy", CUlinkState)                                 \
   X(funcGetAttribute, "cuFuncGetAttribute", int *, FunctionAttribute,          \
     CUfunction)                                                                \
   X(funcSetAttribute, "cuFuncSetAttribute", CUfunction, FunctionAttribute,     \

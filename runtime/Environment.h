@@ -27,8 +27,8 @@
   X(ptxas, std::string, "TILEWRIGHT_PTXAS", "",                                \
     "Path of ptxas; if empty, it is searched for under CUDA_HOME, "            \
     "/usr/local/cuda and PATH.")                                               \
-  X(usePtxas, bool, "TILEWRIGHT_USE_PTXAS", false,                             \
-    "Assemble PTX with ptxas rather than with the driver.")                    \
+  X(usePtxas, bool, "TILEWRIGHT_USE_PTXAS", true,                              \
+    "Assemble PTX with ptxas where there is one; 0: always with the driver.")  \
   X(allowSpills, bool, "TILEWRIGHT_ALLOW_SPILLS", false,                       \
     "Run kernels whose registers spill or whose MMAs the assembler "           \
     "serialises, for experiments.")                                            \

@@ -10,18 +10,15 @@
 
 namespace tilewright {
 
-/// The options of a JIT call that give it two logs to fill.
+/// The options of cuModuleLoadDataEx that give it two logs to fill.
 class JitLog {
 public:
-  /// `target` as CUjit_target counts; 0 leaves the choice to the driver.
-  explicit JitLog(unsigned target = 0) {
+  JitLog() {
     add(cuda::JitOption::infoLogBuffer, infoText.data());
     add(cuda::JitOption::infoLogBufferSizeBytes, number(infoText.size()));
     add(cuda::JitOption::errorLogBuffer, errorText.data());
     add(cuda::JitOption::errorLogBufferSizeBytes, number(errorText.size()));
     add(cuda::JitOption::logVerbose, number(1));
-    if (target)
-      add(cuda::JitOption::target, number(target));
   }
   JitLog(const JitLog &) = delete;
   JitLog &operator=(const JitLog &) = delete;
@@ -46,8 +43,8 @@ private:
 
   std::string infoText = std::string(1 << 16, '\0');
   std::string errorText = std::string(1 << 14, '\0');
-  llvm::SmallVector<cuda::JitOption, 6> names;
-  llvm::SmallVector<void *, 6> pointers;
+  llvm::SmallVector<cuda::JitOption, 5> names;
+  llvm::SmallVector<void *, 5> pointers;
 };
 
 } // namespace tilewright

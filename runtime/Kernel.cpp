@@ -20,18 +20,10 @@ static constexpr int portableClusterBlocks = 8;
 Expected<KernelImage> assembleKernel(Device &device, CompiledKernel kernel) {
   Expected<Assembly> assembly =
       assemble(device, kernel.plan.entry, kernel.ptx, kernel.plan.target);
-  if (assembly)
-    return KernelImage{std::move(kernel), std::move(assembly->cubin),
-                       std::move(assembly->log)};
-  // The linker may refuse what the loader takes; if the loader refuses too, it
-  // says why. What is wrong with the kernel itself is not retried.
-  Error error = handleErrors(assembly.takeError(), [](const DriverError &) {});
-  if (error)
-    return std::move(error);
-  Expected<Module> module = Module::load(device, kernel.plan.entry, kernel.ptx);
-  if (!module)
-    return module.takeError();
-  return KernelImage{std::move(kernel), "", module->log().str()};
+  if (!assembly)
+    return assembly.takeError();
+  return KernelImage{std::move(kernel), std::move(assembly->cubin),
+                     std::move(assembly->log)};
 }
 
 Expected<std::unique_ptr<Kernel>> Kernel::load(Device &device,

@@ -21,12 +21,12 @@ namespace tilewright {
 /// What is needed to load a kernel with no compiler: what the cache keeps.
 struct KernelImage {
   CompiledKernel kernel;
-  std::string cubin;        ///< GPU targets; may be empty: the PTX is loaded
-  std::string assemblerLog; ///< of the cubin
+  std::string cubin;        ///< GPU targets; if empty, the PTX is loaded
+  std::string assemblerLog; ///< of cubin or PTX
 };
 
-/// Assembles the PTX of a GPU kernel into the cubin of its image. Where the
-/// driver cannot link, the image has no cubin, and loading it assembles.
+/// Assembles the PTX of a GPU kernel into the cubin of its image. Without
+/// ptxas the image has no cubin: the driver, which keeps its own, assembles.
 llvm::Expected<KernelImage> assembleKernel(Device &device,
                                            CompiledKernel kernel);
 

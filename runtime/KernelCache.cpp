@@ -291,7 +291,7 @@ loadCached(Device &device, StringRef ir, StringRef target,
   // A cubin of sm_80 is made for the GPU at hand, so that counts, too.
   std::string capability =
       utostr(info.computeMajor) + utostr(info.computeMinor);
-  std::string assembler = env::usePtxas() ? findPtxas().value_or("") : "driver";
+  std::string assembler = chosenPtxas().value_or("driver");
   std::string key =
       KernelCache::key({ir, target, capability, utostr(info.driverVersion),
                         assembler, compilerIdentity()});

@@ -7,8 +7,9 @@
 //
 // An image is text. It holds an entry point if ".entry NAME" stands in it, and
 // these words direct the driver: "FAKE-LOG text" goes to the info log,
-// "FAKE-ERROR text" fails the load with this error log, "FAKE-NOLINK" fails
-// the linker only, "FAKE-LOCAL n" is the local memory of a thread.
+// "FAKE-ERROR text" fails the load with this error log, "FAKE-LOCAL n" is the
+// local memory of a thread. What was loaded before comes from the driver's own
+// cache, with an empty log.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -16,6 +17,8 @@
 #include "runtime/DriverApi.h"
 
 #include <functional>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace tilewright {
@@ -29,8 +32,8 @@ struct FakeDriverState {
   std::vector<FakeLaunch> launches; ///< graph launches included
   int tensorMapsEncoded = 0;
   int allocations = 0; ///< of memory, since the start
-  int links = 0;       ///< completed
   int modulesFromPtx = 0;
+  std::set<std::string> assembled; ///< PTX in the driver's own cache
   long liveBytes = 0;
   /// Runs a kernel, if set.
   std::function<void(const char *name, const cuda::CUlaunchConfig &config,

@@ -45,11 +45,7 @@ struct KernelTest : FakeDeviceTest {
 };
 
 TEST_F(KernelTest, Launches) {
-  load(); // probes the assembler, if no test before it has
-  state.links = state.modulesFromPtx = 0;
   auto kernel = load();
-  EXPECT_EQ(state.links, 1);
-  EXPECT_EQ(state.modulesFromPtx, 0);
   ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
   ASSERT_EQ(state.launches.size(), 1u);
   const cuda::CUlaunchConfig &config = state.launches[0].config;
@@ -197,13 +193,38 @@ TEST_F(KernelTest, AssemblerComplaints) {
   EXPECT_CONTAINS(loadText(), "line 3: no such instruction");
 }
 
-TEST_F(KernelTest, LoadsWhereLinkingFails) {
-  compiled.ptx = goodPtx + "FAKE-NOLINK\nFAKE-LOG Used 32 registers\n";
+/// Without ptxas the image is PTX, and the log is that of loading it.
+TEST_F(KernelTest, DriverAssembles) {
+  compiled.ptx = goodPtx + "FAKE-LOG Used 32 registers\n";
   auto image = assembleKernel(device, compiled);
   ASSERT_TRUE(bool(image));
   EXPECT_TRUE(image->cubin.empty());
   EXPECT_EQ(image->assemblerLog, "Used 32 registers");
+  EXPECT_EQ(state.modulesFromPtx, 1);
   EXPECT_EQ(textOf(Kernel::load(device, *image)), "success");
+}
+
+/// A kernel that was refused is refused again, though the driver, which has its
+/// code by now, has nothing more to say.
+TEST_F(KernelTest, DriverAssemblesAgain) {
+  compiled.ptx = goodPtx + "FAKE-LOG Used 32 registers (C7510) again\n";
+  for (int i = 0; i < 3; ++i)
+    EXPECT_CONTAINS(textOf(assembleKernel(device, compiled)), "C7510");
+  EXPECT_EQ(state.modulesFromPtx, 1 + 2 + 2);
+}
+
+TEST_F(KernelTest, PtxasAssembles) {
+  UsePtxas use;
+  if (!chosenPtxas())
+    GTEST_SKIP() << "no ptxas";
+  compiled.ptx = ".version 8.0\n.target sm_90a\n.address_size 64\n"
+                 ".visible .entry attend(.param .u64 p) { ret; }\n";
+  auto image = llvm::cantFail(assembleKernel(device, compiled));
+  EXPECT_EQ(image.cubin.substr(1, 3), "ELF");
+  EXPECT_EQ(textOf(Kernel::load(device, image)), "success");
+  EXPECT_EQ(state.modulesFromPtx, 0);
+  compiled.ptx = serialisedPtx().str();
+  EXPECT_CONTAINS(textOf(assembleKernel(device, compiled)), "(C7517)");
 }
 
 TEST_F(KernelTest, Limits) {
@@ -225,10 +246,8 @@ TEST_F(KernelTest, Limits) {
 
 TEST_F(KernelTest, Probe) {
   AssemblerProbe probe = llvm::cantFail(probeAssembler(device));
-  EXPECT_TRUE(probe.linkReportsSerialised);
-  EXPECT_TRUE(probe.linkReportsSpills);
-  EXPECT_TRUE(probe.loadReportsSerialised);
-  EXPECT_TRUE(probe.loadReportsSpills);
+  EXPECT_TRUE(probe.logReportsSerialised);
+  EXPECT_TRUE(probe.logReportsSpills);
   EXPECT_FALSE(probe.localBytesShowSpills);
 }
 
@@ -247,10 +266,9 @@ TEST_F(KernelTest, LoadsFromTheCache) {
     return found;
   };
   EXPECT_FALSE(load("tile.kernel a"));
-  state.links = state.modulesFromPtx = 0;
+  state.modulesFromPtx = 0;
   EXPECT_TRUE(load("tile.kernel a"));
-  EXPECT_EQ(state.links, 0);
-  EXPECT_EQ(state.modulesFromPtx, 0);
+  EXPECT_EQ(state.modulesFromPtx, 1);
   EXPECT_FALSE(load("tile.kernel b"));
   EXPECT_EQ(compilations, 2);
   EXPECT_EQ(state.launches.size(), 3u);
