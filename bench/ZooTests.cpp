@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "bench/ZooTests.h"
+#include "codegen/cpu/CpuExecutor.h"
 #include "codegen/dialect/TileDialect.h"
 #include "codegen/interpret/RandomArguments.h"
 #include "codegen/interpret/TileExecutors.h"
@@ -82,7 +83,7 @@ Error compare(const Arguments &expected, const Arguments &got,
   return Error::success();
 }
 
-Error runOnGpu(const ZooKernel &entry, Device &device) {
+Error runOn(const ZooKernel &entry, Executor &executor) {
   mlir::MLIRContext context;
   context.loadDialect<tile::TileDialect>();
   auto module = mlir::parseSourceString<mlir::ModuleOp>(entry.text, &context);
@@ -100,7 +101,7 @@ Error runOnGpu(const ZooKernel &entry, Device &device) {
   oracle.extents = extents;
   if (Error error = createTileExecutor(oracle)->run(kernel, expected))
     return error;
-  if (Error error = createGpuExecutor(device)->run(kernel, got))
+  if (Error error = executor.run(kernel, got))
     return error;
   return compare(expected, got, toleranceFor(*inputs));
 }
@@ -118,7 +119,16 @@ std::vector<SelfTest> tilewright::zooTests() {
                          return device.takeError();
                        if (device->properties().computeMajor != 9)
                          return "needs compute capability 9.0";
-                       if (Error error = runOnGpu(entry, *device))
+                       if (Error error =
+                               runOn(entry, *createGpuExecutor(*device)))
+                         return error;
+                       return "";
+                     }});
+  for (const ZooKernel &entry : zoo)
+    tests.push_back({formatv("zoo on the CPU: {0}", entry.name),
+                     /*needsGpu=*/false, /*quick=*/true,
+                     [&entry]() -> Expected<std::string> {
+                       if (Error error = runOn(entry, *createCpuExecutor()))
                          return error;
                        return "";
                      }});
