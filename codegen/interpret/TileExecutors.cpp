@@ -3,6 +3,8 @@
 #include "codegen/dialect/TileDialect.h"
 #include "codegen/passes/Bind.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -32,7 +34,8 @@ private:
 
 class BoundExecutor : public Executor {
 public:
-  explicit BoundExecutor(TileOptions options) : options(std::move(options)) {}
+  BoundExecutor(TileOptions options, std::string passes)
+      : options(std::move(options)), passes(std::move(passes)) {}
 
   llvm::Error run(Operation *op, Arguments &arguments) override {
     OwningOpRef<KernelOp> kernel(cast<KernelOp>(op->clone()));
@@ -58,11 +61,21 @@ public:
                                     });
     if (failed(bindKernel(*kernel, tiles, extents)))
       return llvm::createStringError(diagnostics);
-    return interpretTile(*kernel, arguments, options);
+    std::string unknown;
+    llvm::raw_string_ostream stream(unknown);
+    PassManager manager(op->getContext(), KernelOp::getOperationName());
+    if (failed(parsePassPipeline(passes, manager, stream)))
+      return llvm::createStringError(unknown);
+    if (failed(manager.run(*kernel)))
+      return llvm::createStringError(diagnostics);
+    TileOptions bound = options;
+    bound.explicitDomain |= StringRef(passes).contains("tile-place-masks");
+    return interpretTile(*kernel, arguments, bound);
   }
 
 private:
   TileOptions options;
+  std::string passes;
 };
 
 } // namespace
@@ -71,6 +84,7 @@ std::unique_ptr<Executor> tilewright::createTileExecutor(TileOptions options) {
   return std::make_unique<TileExecutor>(std::move(options));
 }
 
-std::unique_ptr<Executor> tilewright::createBoundExecutor(TileOptions options) {
-  return std::make_unique<BoundExecutor>(std::move(options));
+std::unique_ptr<Executor> tilewright::createBoundExecutor(TileOptions options,
+                                                          std::string passes) {
+  return std::make_unique<BoundExecutor>(std::move(options), std::move(passes));
 }

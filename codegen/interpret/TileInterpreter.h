@@ -39,7 +39,8 @@ struct TileOptions {
 
   /// Bound IR after tile-place-masks: the domain is explicit in tile.mask ops
   /// and segments, and reductions take every element of a tile, as the
-  /// compiled kernel does. In a `full` segment tile.mask is dropped.
+  /// compiled kernel does. Mask regions are not asked. In a `full` segment
+  /// tile.mask is dropped.
   bool explicitDomain = false;
 
   /// Not 0: parallel tiles run in a random order made from this seed.

@@ -321,10 +321,9 @@ llvm::Error Program::addFold(FoldOp op, Steps &steps) {
 
   if (llvm::Error error = openLoop(fold, op.getAxes(), op.getExtents()))
     return error;
-  if (op.hasMask()) {
-    if (options.explicitDomain)
-      return errorAt(op, "the fold still has a mask region, so its domain is "
-                         "not explicit: run tile-place-masks first");
+  // Masks that have been placed stand in the body: what is left of the region
+  // says only which tiles could be skipped.
+  if (op.hasMask() && !options.explicitDomain) {
     if (llvm::Error error = addBlock(op.getMask().front(), fold.mask))
       return error;
     fold.live = slotOf(op.getMask().front().getTerminator()->getOperand(0));

@@ -5,9 +5,11 @@
 #include "codegen/interpret/RandomArguments.h"
 #include "codegen/interpret/StageExecutor.h"
 #include "codegen/interpret/TileExecutors.h"
+#include "codegen/passes/Passes.h"
 #include "codegen/tools/Opt.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 #include <cmath>
@@ -93,7 +95,7 @@ struct Variant {
 
 /// Runs the kernel at tile 1 and in every other way, prints one line for each.
 static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
-                        const TileOptions &base) {
+                        const TileOptions &base, StringRef passes) {
   // What the tile extents or the order of tiles change is only the order of
   // fp64 sums. Storage: a few roundings to 16 bits of intermediate values.
   constexpr double exactTolerance = 1e-9, storageTolerance = 3e-2;
@@ -111,14 +113,17 @@ static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
   variants.push_back({"scheduled tiles", createTileExecutor(scheduled), false});
   variants.push_back({"shuffled tiles", createTileExecutor(shuffled), false});
   variants.push_back({"bound", createBoundExecutor(scheduled), false});
+  variants.push_back({"bound, " + passes.str(),
+                      createBoundExecutor(scheduled, passes.str()), false});
   variants.push_back({"storage", createTileExecutor(storage), true});
-  variants.push_back(
-      {"bound storage", createBoundExecutor(scheduledStorage), true});
+  variants.push_back({"bound storage",
+                      createBoundExecutor(scheduledStorage, passes.str()),
+                      true});
   variants.push_back({"stage", createStageExecutor(), true});
   variants.push_back({"cpu", createCpuExecutor(), true});
 
   Arguments expected = inputs;
-  if (llvm::Error error = checkMerges(kernel, expected, one)) {
+  if (llvm::Error error = checkMerges(kernel, expected, one, 2)) {
     llvm::errs() << "tilewright run: " << llvm::toString(std::move(error))
                  << "\n";
     return false;
@@ -170,14 +175,19 @@ int tilewright::runInterpret(int argc, char **argv) {
   cl::opt<Level> level(
       "level", cl::cat(category), cl::desc("what is run:"),
       cl::init(Level::tile),
-      cl::values(clEnumValN(Level::tile, "tile", "the symbolic kernel"),
-                 clEnumValN(Level::bound, "bound", "after tile-bind"),
-                 clEnumValN(Level::stage, "stage",
-                            "the Hopper form, every rule of which is checked, "
-                            "with the kernel's schedule"),
-                 clEnumValN(Level::cpu, "cpu",
-                            "compiled for this machine, with the kernel's "
-                            "schedule and in its own types")));
+      cl::values(
+          clEnumValN(Level::tile, "tile", "the symbolic kernel"),
+          clEnumValN(Level::bound, "bound", "after tile-bind and --passes"),
+          clEnumValN(Level::stage, "stage",
+                     "the Hopper form, every rule of which is checked, "
+                     "with the kernel's schedule"),
+          clEnumValN(Level::cpu, "cpu",
+                     "compiled for this machine, with the kernel's "
+                     "schedule and in its own types")));
+  cl::opt<std::string> passes(
+      "passes", cl::cat(category),
+      cl::init("tile-place-masks,tile-analyse-masks"),
+      cl::desc("passes that bound kernels go through after tile-bind"));
   cl::opt<uint64_t> seed("seed", cl::cat(category), cl::init(1),
                          cl::desc("seed of the inputs"));
   cl::opt<uint64_t> shuffle(
@@ -203,6 +213,8 @@ int tilewright::runInterpret(int argc, char **argv) {
   options.extents = extents;
   options.shuffleSeed = shuffle;
 
+  registerTilewrightPasses();
+  registerTransformsPasses();
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);
@@ -233,14 +245,14 @@ int tilewright::runInterpret(int argc, char **argv) {
     return 1;
   }
   if (check)
-    return checkKernel(kernel, *arguments, options) ? 0 : 1;
+    return checkKernel(kernel, *arguments, options, passes) ? 0 : 1;
 
   if (useSchedule)
     options.tile = scheduledTiles(kernel);
   std::unique_ptr<Executor> executor =
       level == Level::stage   ? createStageExecutor(seed)
       : level == Level::cpu   ? createCpuExecutor()
-      : level == Level::bound ? createBoundExecutor(options)
+      : level == Level::bound ? createBoundExecutor(options, passes)
                               : createTileExecutor(options);
   if (llvm::Error error = executor->run(kernel, *arguments)) {
     llvm::errs() << "tilewright run: " << llvm::toString(std::move(error))

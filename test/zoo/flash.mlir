@@ -10,7 +10,7 @@ tile.kernel @flash(
     out %o: !tile.tensor<bf16, [b, g, r, m, e]>,
     out %lse: !tile.tensor<f32, [b, g, r, m]>,
     scalar %scale: f32)
-    schedule #tile.schedule<{m = 128, n = 128}, consumers = 2, stages = {n = 2}> {
+    schedule #tile.schedule<{m = 128, n = 128}, consumers = 2, stages = {n = 2}, overlap = 1> {
   tile.parallel [b, g, r, m] {
     %qt = tile.load %q[b, g, r, m, d] : !tile.tensor<bf16, [b, g, r, m, d]> -> !tile.tile<bf16, [m, d]>
     %m0 = tile.constant -1.0e30 : f32 -> !tile.tile<f32, [m]>
