@@ -126,6 +126,57 @@ TEST(AttentionOracle, RowsThatSeeNoKeyAreZero) {
   }
 }
 
+/// Causal attention's gradients by their definition, given the rows' LSE and
+/// delta; dq is added to what is there.
+TEST(AttentionOracle, Backward) {
+  ParsedKernel parsed = loadZoo("backward");
+  const int64_t numHeads = 2, numM = 13, numN = 9, numD = 5, numE = 3;
+  ZooCase zooCase{"backward",
+                  {{"b", 1},
+                   {"g", 1},
+                   {"r", numHeads},
+                   {"m", numM},
+                   {"n", numN},
+                   {"d", numD},
+                   {"e", numE}},
+                  {{"scale", 0.5}}};
+  llvm::Expected<Arguments> inputs =
+      randomArguments(parsed.kernel, zooCase.extents, zooCase.scalars, 11);
+  ASSERT_TRUE(bool(inputs));
+  auto at = [&](const char *name, int64_t i, int64_t j, int64_t size) {
+    return inputs->at(name).values[static_cast<size_t>(i * size + j)];
+  };
+  std::vector<double> dq = inputs->at("dq").values, dk(numN * numD),
+                      dv(numN * numE);
+  for (int64_t row = 0; row < numHeads * numM; ++row)
+    for (int64_t n = 0; n < numN; ++n) {
+      if (n - numN > row % numM - numM)
+        continue;
+      double s = 0, dp = 0;
+      for (int64_t d = 0; d < numD; ++d)
+        s += 0.5 * at("q", row, d, numD) * at("k", n, d, numD);
+      for (int64_t e = 0; e < numE; ++e)
+        dp += at("do", row, e, numE) * at("v", n, e, numE);
+      double p = std::exp(s - at("lse", row, 0, 1));
+      double ds = 0.5 * p * (dp - at("delta", row, 0, 1));
+      for (int64_t e = 0; e < numE; ++e)
+        dv[n * numE + e] += p * at("do", row, e, numE);
+      for (int64_t d = 0; d < numD; ++d) {
+        dk[n * numD + d] += ds * at("q", row, d, numD);
+        dq[row * numD + d] += ds * at("k", n, d, numD);
+      }
+    }
+  for (bool atScheduledTiles : {false, true}) {
+    TileOptions options;
+    if (atScheduledTiles)
+      options.tile = scheduledTiles(parsed.kernel);
+    Arguments got = run(parsed, zooCase, options);
+    EXPECT_LE(errorOf(got["dq"].values, dq).largest, 1e-11);
+    EXPECT_LE(errorOf(got["dk"].values, dk).largest, 1e-11);
+    EXPECT_LE(errorOf(got["dv"].values, dv).largest, 1e-11);
+  }
+}
+
 TEST(GemmOracle, EveryOrderOfOperands) {
   struct Case {
     const char *name;
