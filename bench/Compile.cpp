@@ -1,15 +1,87 @@
 //===- Compile.cpp - `tilewright compile` ---------------------------------===//
+#include "codegen/Compile.h"
 #include "bench/Commands.h"
 #include "bench/Options.h"
 #include "codegen/Error.h"
 #include "kernels/Registry.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 using namespace llvm;
 using namespace tilewright;
 
+using Pairs = std::map<std::string, std::string>;
+
+static Pairs parsePairs(ArrayRef<std::string> entries) {
+  Pairs pairs;
+  for (StringRef entry : entries) {
+    auto [name, value] = entry.split('=');
+    pairs[name.str()] = value.str();
+  }
+  return pairs;
+}
+
+/// The first feasible configuration with these values of tunables.
+static const dsl::Configuration &
+choose(ArrayRef<dsl::Configuration> configurations, const Pairs &wanted) {
+  for (const dsl::Configuration &configuration : configurations) {
+    bool agrees = configuration.feasible();
+    for (const auto &[name, value] : wanted) {
+      auto at = configuration.tunables.find(name);
+      agrees &= at != configuration.tunables.end() &&
+                std::to_string(at->second) == value;
+    }
+    if (agrees)
+      return configuration;
+  }
+  std::string got;
+  for (const auto &[name, value] : wanted)
+    got += (got.empty() ? "" : ", ") + name + " = " + value;
+  throw tilewright::Error(
+      {"the kernel has no such feasible configuration for the target",
+       "one of those that --configurations lists", got, "",
+       "change --tune or --target"});
+}
+
+/// The extents of whole axes, from "d=128".
+static Expected<CompileOptions> optionsOf(StringRef target,
+                                          ArrayRef<std::string> extents) {
+  CompileOptions options;
+  if (!target.empty())
+    options.target = target.str();
+  for (const auto &[axis, text] : parsePairs(extents)) {
+    int64_t extent;
+    if (StringRef(text).getAsInteger(10, extent) || extent < 1)
+      return createStringError("--extents: expected entries like d=128, got '" +
+                               axis + "=" + text + "'");
+    options.extents[axis] = extent;
+  }
+  return options;
+}
+
+/// Prints kernel text at a level.
+static int emitAt(StringRef levelName, StringRef mlir, StringRef target,
+                  ArrayRef<std::string> extents) {
+  std::optional<Level> level = levelFromName(levelName);
+  if (!level)
+    return fail(createStringError("--emit: there is no level '" + levelName +
+                                  "'; expected tile, bound, stage, nvvm or "
+                                  "ptx"));
+  Expected<CompileOptions> options = optionsOf(target, extents);
+  if (!options)
+    return fail(options.takeError());
+  Expected<std::string> text = compileTo(*level, mlir, *options);
+  if (!text)
+    return fail(text.takeError());
+  outs() << *text;
+  return 0;
+}
+
 int tilewright::runCompile(int argc, char **argv) {
   cl::OptionCategory category("tilewright compile");
+  cl::opt<std::string> file(cl::Positional, cl::cat(category),
+                            cl::desc("[file.mlir]"));
   cl::opt<std::string> kernelName("kernel", cl::cat(category),
                                   cl::desc("which kernel (see --list)"),
                                   cl::value_desc("name"));
@@ -17,25 +89,61 @@ int tilewright::runCompile(int argc, char **argv) {
       "with", cl::cat(category), cl::CommaSeparated,
       cl::desc("options of the kernel: --with=mask=causal,dtype=f16"),
       cl::value_desc("name=value"));
+  cl::opt<std::string> target(
+      "target", cl::cat(category),
+      cl::desc("attach the kernel's schedule for sm_90a, sm_80 or cpu"),
+      cl::value_desc("name"));
+  cl::list<std::string> tunables(
+      "tune", cl::cat(category), cl::CommaSeparated,
+      cl::desc("values of the schedule's tunables; the first feasible "
+               "configuration that has them is taken"),
+      cl::value_desc("name=number"));
+  cl::opt<std::string> emit("emit", cl::cat(category), cl::init("tile"),
+                            cl::desc("level: tile, bound, stage, nvvm or ptx"),
+                            cl::value_desc("level"));
+  cl::list<std::string> extents(
+      "extents", cl::cat(category), cl::CommaSeparated,
+      cl::desc("extents of the axes that are held whole, as d=128,e=128"),
+      cl::value_desc("axis=number"));
   cl::opt<bool> list("list", cl::cat(category),
                      cl::desc("list the kernels and what they read"));
+  cl::opt<bool> listConfigurations(
+      "configurations", cl::cat(category),
+      cl::desc("list the configurations of the schedule for --target"));
   cl::opt<bool> locations("locations", cl::cat(category),
                           cl::desc("print where each op was written"));
-  parseOptions(argc, argv, category, "Writes a kernel of the DSL as MLIR.\n");
+  parseOptions(argc, argv, category,
+               "Writes a kernel, of the DSL or of a file, at any level.\n");
 
   if (list) {
     for (const kernels::Entry &entry : kernels::allKernels())
       outs() << formatv("  {0,-18}{1}\n", entry.name, entry.summary);
     return 0;
   }
-  kernels::Options options;
-  for (StringRef setting : settings) {
-    auto [name, value] = setting.split('=');
-    options[name.str()] = value.str();
+  if (!file.empty()) {
+    ErrorOr<std::unique_ptr<MemoryBuffer>> text =
+        MemoryBuffer::getFileOrSTDIN(file);
+    if (!text)
+      return fail(createStringError(text.getError(), "cannot read " + file));
+    return emitAt(emit, (*text)->getBuffer(), target, extents);
   }
   try {
-    outs() << kernels::makeKernel(kernelName, options).mlir(locations);
-  } catch (const Error &error) {
+    dsl::Kernel kernel = kernels::makeKernel(kernelName, parsePairs(settings));
+    std::vector<dsl::Configuration> configurations =
+        kernel.configurations(dsl::Target{target.c_str()});
+    if (listConfigurations) {
+      for (const dsl::Configuration &configuration : configurations)
+        outs() << configuration.label()
+               << (configuration.feasible() ? "" : ": " + configuration.reason)
+               << "\n";
+      return 0;
+    }
+    if (!target.empty())
+      kernel = kernel.configured(choose(configurations, parsePairs(tunables)));
+    if (emit != "tile")
+      return emitAt(emit, kernel.mlir(/*withLocations=*/true), target, extents);
+    outs() << kernel.mlir(locations);
+  } catch (const tilewright::Error &error) {
     errs() << "tilewright: " << error.what() << "\n";
     return 1;
   }

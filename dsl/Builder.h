@@ -9,13 +9,14 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "dsl/Axis.h"
+#include "dsl/Schedule.h"
 #include <memory>
 #include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
 
+// Shown by the library, which is built with hidden symbols.
 #pragma GCC visibility push(default)
 namespace tilewright::dsl::detail {
 
@@ -91,6 +92,9 @@ std::shared_ptr<const Module> endKernel(const Site &site);
 void abandonKernel();
 
 std::string printModule(const Module &module, bool withLocations);
+/// A copy of the kernel whose schedule is this configuration.
+std::shared_ptr<const Module> configure(const Module &module,
+                                        const Configuration &configuration);
 const std::string &nameOf(const Module &module);
 
 /// The argument that a Param or a Table of this name is bound to at launch.

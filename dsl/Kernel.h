@@ -21,9 +21,10 @@ namespace tilewright::dsl {
 /// strides are given at launch.
 template <ArgKind kind, class T, Axis... A> class Tensor {
 public:
-  static_assert(detail::areDistinct<A...>(),
-                "an axis of a tensor appears twice; rename one of them");
-  explicit Tensor(detail::Handle handle) : made(handle) {}
+  explicit Tensor(detail::Handle handle) : made(handle) {
+    TILEWRIGHT_CHECK(detail::areDistinct<A...>(), "an axis appears twice in ",
+                     detail::Axes<A...>{}, "; rename one of them");
+  }
   detail::Handle handle() const { return made; }
 
 private:
@@ -105,6 +106,19 @@ public:
     return result;
   }
   const std::vector<Schedule> &schedules() const { return choices; }
+  /// Every configuration of the schedules for a target, feasible or not.
+  std::vector<Configuration> configurations(Target target) const {
+    std::vector<Configuration> result;
+    for (const Schedule &schedule : choices)
+      if (schedule.target() == target)
+        for (Configuration &configuration : schedule.configurations())
+          result.push_back(std::move(configuration));
+    return result;
+  }
+  /// The kernel with one configuration as its schedule.
+  Kernel configured(const Configuration &configuration) const {
+    return Kernel(detail::configure(*contents, configuration));
+  }
 
   /// What the compiler reads; see dsl/Module.h.
   const std::shared_ptr<const detail::Module> &module() const {
@@ -135,8 +149,8 @@ Kernel kernel(std::string_view signature, F body,
 template <Axis... A, class F>
 void parallel(F body, detail::Site site = detail::Site::current()) {
   static_assert(sizeof...(A) > 0, "parallel takes at least one axis");
-  static_assert(detail::areDistinct<A...>(),
-                "an axis of parallel appears twice");
+  TILEWRIGHT_CHECK(detail::areDistinct<A...>(), "an axis appears twice in ",
+                   detail::Axes<A...>{});
   detail::ScopeId scope = detail::beginParallel(detail::spanOf<A...>(), site);
   body(Point(scope));
   detail::endParallel();
@@ -174,6 +188,8 @@ template <detail::AnyTile... X> auto start(const X &...values) {
 
 namespace detail {
 
+template <class X> struct IsCarry : std::false_type {};
+template <class... X> struct IsCarry<dsl::Carry<X...>> : std::true_type {};
 template <class X> struct IsStart : std::false_type {};
 template <class M, class... X>
 struct IsStart<dsl::Start<M, X...>> : std::true_type {};
@@ -212,28 +228,58 @@ void yieldCarry(const std::tuple<Tiles...> &, const Carry<Got...> &carry,
     }(std::index_sequence_for<Tiles...>());
 }
 
-/// Calls a fold's body or merge on region arguments and yields what it gives.
-template <size_t sets, class... Tiles, class F, class... First>
-void buildRegion(const std::tuple<Tiles...> &inits, F &function,
-                 const Site &site, const First &...first) {
-  constexpr size_t count = sizeof...(Tiles);
-  [&]<size_t... I>(std::index_sequence<I...>) {
-    using Values = std::tuple<Tiles...>;
-    const auto result =
-        function(first...,
-                 std::tuple_element_t<I % count, Values>(regionArgument(I))...);
-    if constexpr (AnyTile<decltype(result)>)
-      yieldCarry(inits, carry(result), site);
-    else
-      yieldCarry(inits, result, site);
-  }(std::make_index_sequence<sets * count>());
+template <class... Tiles, class F>
+void yieldResult(const std::tuple<Tiles...> &inits, const Site &site, F call) {
+  using Result = decltype(call());
+  constexpr bool carries = IsCarry<Result>::value || AnyTile<Result>;
+  TILEWRIGHT_CHECK(carries, "the body of a fold that starts with ",
+                   sizeof...(Tiles), " values returns carry(...) of as many");
+  if constexpr (AnyTile<Result>)
+    yieldCarry(inits, carry(call()), site);
+  else if constexpr (carries)
+    yieldCarry(inits, call(), site);
+}
+
+/// The type of argument I of a body or a merge: of carried value I, or of value
+/// I of two sets of them.
+template <size_t I, class... Tiles>
+using CarriedTile =
+    std::tuple_element_t<I % sizeof...(Tiles), std::tuple<Tiles...>>;
+
+/// Calls a fold's body, on a point and region arguments, and yields what it
+/// gives.
+template <class... Tiles, class F, size_t... I>
+void buildBody(const std::tuple<Tiles...> &inits, F &body, Point p,
+               const Site &site, std::index_sequence<I...>) {
+  constexpr bool fits =
+      std::is_invocable_v<F &, Point, CarriedTile<I, Tiles...>...>;
+  TILEWRIGHT_CHECK(fits, "the body of a fold takes a Point and ",
+                   sizeof...(Tiles), " carried values");
+  if constexpr (fits)
+    yieldResult(inits, site, [&] {
+      return body(p, CarriedTile<I, Tiles...>(regionArgument(I))...);
+    });
+}
+
+/// The same of a merge.
+template <class... Tiles, class F, size_t... I>
+void buildMerge(const std::tuple<Tiles...> &inits, F &merge, const Site &site,
+                std::index_sequence<I...>) {
+  constexpr bool fits = std::is_invocable_v<F &, CarriedTile<I, Tiles...>...>;
+  TILEWRIGHT_CHECK(fits, "the merge of a fold takes ", sizeof...(I),
+                   " values, two sets of ", sizeof...(Tiles));
+  if constexpr (fits)
+    yieldResult(inits, site, [&] {
+      return merge(CarriedTile<I, Tiles...>(regionArgument(I))...);
+    });
 }
 
 template <Axis... A, class Merge, class... Tiles, class F>
 auto buildFold(Point at, const MaskMod &mask,
                const Start<Merge, Tiles...> &start, F &body, const Site &site) {
   static_assert(sizeof...(A) > 0, "fold takes at least one axis");
-  static_assert(areDistinct<A...>(), "an axis of fold appears twice");
+  TILEWRIGHT_CHECK(areDistinct<A...>(), "an axis appears twice in ",
+                   Axes<A...>{});
   constexpr size_t count = sizeof...(Tiles);
   const auto handles = std::apply(
       [](const Tiles &...values) {
@@ -245,7 +291,7 @@ auto buildFold(Point at, const MaskMod &mask,
     body(p);
     yieldValues({}, site);
   } else {
-    buildRegion<1>(start.values, body, site, p);
+    buildBody(start.values, body, p, site, std::make_index_sequence<count>());
   }
   if (!mask.isEmpty()) {
     beginMask(site);
@@ -254,7 +300,8 @@ auto buildFold(Point at, const MaskMod &mask,
   }
   if constexpr (!std::is_same_v<Merge, NoMerge>) {
     beginMerge(site);
-    buildRegion<2>(start.values, start.function, site);
+    buildMerge(start.values, start.function, site,
+               std::make_index_sequence<2 * count>());
   }
   [[maybe_unused]] const Handle first = endFold();
   if constexpr (count == 1)
@@ -319,7 +366,7 @@ Tile<T, Of...> load(const Tensor<kind, T, A...> &tensor, Point at,
       (detail::isSubset<detail::Axes<Of...>, detail::Axes<A...>>),
       "load names ",
       typename detail::Without<detail::Axes<Of...>, detail::Axes<A...>>::type{},
-      ", which the tensor over ", detail::Axes<A...>{}, " does not have");
+      ", which the tensor over ", detail::Axes<A...>{}, " lacks");
   return Tile<T, Of...>(detail::load(tensor.handle(), detail::spanOf<A...>(),
                                      detail::spanOf<Of...>(), T::type, at.id(),
                                      site));
@@ -331,7 +378,7 @@ Tile<T, Of...> load(const Table<T, A...> &table, Point at,
       (detail::isSubset<detail::Axes<Of...>, detail::Axes<A...>>),
       "load names ",
       typename detail::Without<detail::Axes<Of...>, detail::Axes<A...>>::type{},
-      ", which the table over ", detail::Axes<A...>{}, " does not have");
+      ", which the table over ", detail::Axes<A...>{}, " lacks");
   return Tile<T, Of...>(detail::load(table.handle(site), detail::spanOf<A...>(),
                                      detail::spanOf<Of...>(), T::type, at.id(),
                                      site));
@@ -342,8 +389,10 @@ namespace detail {
 #define TILEWRIGHT_CHECK_WRITE(NAME)                                           \
   TILEWRIGHT_CHECK((std::is_same_v<T, U>), #NAME " of ", U::name, " over ",    \
                    detail::Axes<B...>{}, " to a tensor of ", T::name,          \
-                   "; use cast<", T::name, ">");                               \
-  TILEWRIGHT_CHECK((detail::isSubset<detail::Axes<B...>, detail::Axes<A...>>), \
+                   " over ", detail::Axes<A...>{}, "; use cast<", T::name,     \
+                   ">");                                                       \
+  TILEWRIGHT_CHECK((!std::is_same_v<T, U> ||                                   \
+                    detail::isSubset<detail::Axes<B...>, detail::Axes<A...>>), \
                    #NAME " of a tile over ", detail::Axes<B...>{},             \
                    " to a tensor over ", detail::Axes<A...>{},                 \
                    ", which lacks ",                                           \
@@ -367,9 +416,9 @@ template <ArgKind kind, class T, Axis... A, class U, Axis... B>
 void accumulate(const Tensor<kind, T, A...> &tensor, Point at,
                 const Tile<U, B...> &value,
                 detail::Site site = detail::Site::current()) {
-  TILEWRIGHT_CHECK(kind == ArgKind::inout, "accumulate to a tensor over ",
-                   detail::Axes<A...>{},
-                   " that is no InOut: it adds to what is there");
+  TILEWRIGHT_CHECK(kind == ArgKind::inout,
+                   "accumulate adds to what is there, so the tensor over ",
+                   detail::Axes<A...>{}, " must be an InOut");
   TILEWRIGHT_CHECK_WRITE(accumulate);
   detail::accumulate(value.handle(), tensor.handle(), detail::spanOf<A...>(),
                      at.id(), site);
@@ -382,8 +431,14 @@ template <Axis From, Axis To, ArgKind kind, class T, Axis... A>
 auto rename(const Tensor<kind, T, A...> &tensor) {
   TILEWRIGHT_CHECK(detail::Axes<A...>::template has<From>, "rename of axis ",
                    From, ", which the tensor over ", detail::Axes<A...>{},
-                   " does not have");
+                   " lacks");
   return Tensor<kind, T, detail::renamed<From, To, A>()...>(tensor.handle());
+}
+
+/// The extent of an axis.
+template <Axis A>
+Tile<i32> extent(detail::Site site = detail::Site::current()) {
+  return Tile<i32>(detail::extent(A, site));
 }
 
 /// The position of each element of the current tile along an axis.

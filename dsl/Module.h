@@ -13,14 +13,14 @@
 
 namespace tilewright::dsl::detail {
 
-/// The context and the module of one kernel. Readers on several threads clone
-/// it into contexts of their own.
+/// The module of one kernel. Its context, in which only the tile dialect is
+/// loaded, may be shared by kernels that differ in their schedules; threads
+/// that run passes read it into contexts of their own.
 struct Module {
-  mlir::MLIRContext context;
+  std::shared_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::string name;
 
-  Module();
   tile::KernelOp kernel() const;
 };
 

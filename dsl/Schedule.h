@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+// Shown by the library, which is built with hidden symbols.
 #pragma GCC visibility push(default)
 namespace tilewright::dsl {
 

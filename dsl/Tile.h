@@ -37,9 +37,8 @@ concept Number = std::is_arithmetic_v<X>;
 
 /// A C++ number as an element of T.
 template <class T, class X> Handle number(X x, const Site &site) {
-  TILEWRIGHT_CHECK((NumberFor<X, T>), "a C++ number of this type is no ",
-                   T::name,
-                   ": floats take any number, i32 whole numbers, i1 booleans");
+  TILEWRIGHT_CHECK((NumberFor<X, T>), "this C++ number is no ", T::name,
+                   ": floats take numbers, i32 whole numbers, i1 booleans");
   return constant(static_cast<double>(x), T::type, {}, site);
 }
 
@@ -55,11 +54,13 @@ template <class T, Axis... A> class Tile {
   using L = detail::Located<Tile>;
 
 public:
-  static_assert(detail::areDistinct<A...>(), "an axis of a tile appears twice");
   using Element = T;
   using AxisList = detail::Axes<A...>;
 
-  explicit Tile(detail::Handle handle) : made(handle) {}
+  explicit Tile(detail::Handle handle) : made(handle) {
+    TILEWRIGHT_CHECK(detail::areDistinct<A...>(), "an axis appears twice in ",
+                     detail::Axes<A...>{});
+  }
   detail::Handle handle() const { return made; }
 
   template <class U, Axis... B>
@@ -98,6 +99,8 @@ public:
   TILEWRIGHT_OPERATOR(&, binary, Binary::logicalAnd, T)
   TILEWRIGHT_OPERATOR(|, binary, Binary::logicalOr, T)
   TILEWRIGHT_OPERATOR(^, binary, Binary::logicalXor, T)
+  TILEWRIGHT_OPERATOR(&&, binary, Binary::logicalAnd, T)
+  TILEWRIGHT_OPERATOR(||, binary, Binary::logicalOr, T)
   TILEWRIGHT_OPERATOR(<, compare, Compare::lt, i1)
   TILEWRIGHT_OPERATOR(<=, compare, Compare::le, i1)
   TILEWRIGHT_OPERATOR(>, compare, Compare::gt, i1)
@@ -277,7 +280,7 @@ auto rename(const Tile<T, A...> &x,
             detail::Site site = detail::Site::current()) {
   using In = detail::Axes<A...>;
   TILEWRIGHT_CHECK(In::template has<From>, "rename of axis ", From,
-                   ", which the tile over ", In{}, " does not have");
+                   ", which the tile over ", In{}, " lacks");
   TILEWRIGHT_CHECK(!In::template has<To> || From == To, "rename to axis ", To,
                    ", which the tile over ", In{}, " has already");
   using Out = detail::Axes<detail::renamed<From, To, A>()...>;
@@ -291,8 +294,10 @@ template <Axis... To, class T, Axis... A>
 Tile<T, To...> broadcast(const Tile<T, A...> &x,
                          detail::Site site = detail::Site::current()) {
   TILEWRIGHT_CHECK((detail::isSubset<detail::Axes<A...>, detail::Axes<To...>>),
-                   "broadcast to ", detail::Axes<To...>{},
-                   " lacks an axis of the tile over ", detail::Axes<A...>{});
+                   "broadcast to ", detail::Axes<To...>{}, " of a tile over ",
+                   detail::Axes<A...>{}, ", which loses ",
+                   typename detail::Without<detail::Axes<A...>,
+                                            detail::Axes<To...>>::type{});
   return Tile<T, To...>(
       detail::broadcast(x.handle(), detail::spanOf<To...>(), site));
 }
@@ -325,20 +330,25 @@ auto contract(const Tile<T, A...> &x, const Tile<U, B...> &y, const Handle *acc,
   using Contracted = Axes<Over...>;
   using Left = Axes<A...>;
   using Right = Axes<B...>;
-  TILEWRIGHT_CHECK(sizeof...(Over) > 0, "dot of tiles over ", Left{}, " and ",
-                   Right{}, " names no axis to contract");
-  TILEWRIGHT_CHECK((isSubset<Contracted, Left>), "dot contracts ",
-                   typename Without<Contracted, Left>::type{},
-                   ", which its left operand over ", Left{}, " does not have");
-  TILEWRIGHT_CHECK((isSubset<Contracted, Right>), "dot contracts ",
-                   typename Without<Contracted, Right>::type{},
-                   ", which its right operand over ", Right{},
-                   " does not have");
-  TILEWRIGHT_CHECK((std::is_same_v<T, U>), "dot takes one element type, got ",
-                   T::name, " over ", Left{}, " and ", U::name, " over ",
-                   Right{}, "; use cast<", T::name, ">");
-  TILEWRIGHT_CHECK(Float<T>, "dot takes floats, got ", T::name, " over ",
-                   Left{});
+  // One sentence: what holds of the axes comes first.
+  constexpr bool namesAxes = sizeof...(Over) > 0;
+  constexpr bool inLeft = isSubset<Contracted, Left>;
+  constexpr bool inRight = isSubset<Contracted, Right>;
+  constexpr bool axesFit = namesAxes && inLeft && inRight;
+  TILEWRIGHT_CHECK(namesAxes, "dot of tiles over ", Left{}, " and ", Right{},
+                   " names no axis to contract");
+  TILEWRIGHT_CHECK(inLeft, "dot contracts ", Contracted{},
+                   ", but its left operand over ", Left{}, " lacks ",
+                   typename Without<Contracted, Left>::type{});
+  TILEWRIGHT_CHECK(!inLeft || inRight, "dot contracts ", Contracted{},
+                   ", but its right operand over ", Right{}, " lacks ",
+                   typename Without<Contracted, Right>::type{});
+  TILEWRIGHT_CHECK((!axesFit || std::is_same_v<T, U>),
+                   "dot takes one element type, got ", T::name, " over ",
+                   Left{}, " and ", U::name, " over ", Right{}, "; use cast<",
+                   T::name, ">");
+  TILEWRIGHT_CHECK(!axesFit || Float<T>, "dot takes floats, got ", T::name,
+                   " over ", Left{});
   using Out =
       typename Without<typename UnionOf<Left, Right>::type, Contracted>::type;
   using Result = std::conditional_t<std::is_same_v<T, f64>, f64, f32>;

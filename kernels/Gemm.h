@@ -5,14 +5,21 @@
 
 namespace tilewright::kernels {
 
-/// C = epilogue(A B), summed in f32. The epilogue may use the position, Params
-/// and Tables. T is the element type of A, B and C.
-template <class T = bf16> Kernel gemm(ScoreMod epilogue = {}) {
-  return kernel("gemm(a, b, c)", [=](In<T, M, K> a, In<T, K, N> b,
-                                     Out<T, M, N> c) {
+/// The whole tile of a tensor: over all of its axes.
+template <class T, Axis... A>
+Tile<T, A...> loadAll(const In<T, A...> &tensor, Point at) {
+  return load<A...>(tensor, at);
+}
+
+/// C = epilogue(A B), summed in f32. The operands may be stored with their
+/// dimensions in either order; the epilogue may use the position, Params and
+/// Tables. T is the element type of A, B and C.
+template <class T = bf16, class Left = In<T, M, K>, class Right = In<T, K, N>>
+Kernel gemm(ScoreMod epilogue = {}) {
+  return kernel("gemm(a, b, c)", [=](Left a, Right b, Out<T, M, N> c) {
     parallel<M, N>([&](Point at) {
       auto acc = fold<K>(at, runningSum<f32, M, N>(), [&](Point p, auto acc) {
-        return acc + dot<K>(load<M, K>(a, p), load<K, N>(b, p));
+        return acc + dot<K>(loadAll(a, p), loadAll(b, p));
       });
       store(c, at, cast<T>(apply(epilogue, acc, at)));
     });

@@ -2,6 +2,8 @@
 #include "kernels/Registry.h"
 #include "kernels/Flash.h"
 #include "kernels/Gemm.h"
+#include "kernels/Rows.h"
+#include "kernels/Variants.h"
 
 using namespace tilewright;
 using namespace tilewright::kernels;
@@ -47,20 +49,43 @@ static Kernel makeFlash(const Options &options) {
       .with(flashOnCpu());
 }
 
+template <class T> static Kernel makeGemmOf(bool transposed, ScoreMod mod) {
+  return transposed ? gemm<T, In<T, M, K>, In<T, N, K>>(mod) : gemm<T>(mod);
+}
+
 static Kernel makeGemm(const Options &options) {
-  auto make = choose<Kernel (*)(ScoreMod)>(
-      options, "dtype",
-      {{"bf16", gemm<bf16>}, {"f16", gemm<f16>}, {"f32", gemm<f32>}});
-  return make(choose<ScoreMod>(options, "epilogue",
+  auto make = choose<Kernel (*)(bool, ScoreMod)>(options, "dtype",
+                                                 {{"bf16", makeGemmOf<bf16>},
+                                                  {"f16", makeGemmOf<f16>},
+                                                  {"f32", makeGemmOf<f32>}});
+  return make(choose<bool>(options, "b", {{"kn", false}, {"nk", true}}),
+              choose<ScoreMod>(options, "epilogue",
                                {{"none", {}}, {"bias_relu", biasRelu}}))
       .with(gemmOnHopper())
       .with(gemmOnCpu());
 }
 
 const std::vector<Entry> &kernels::allKernels() {
+  using O = const Options &;
   static const std::vector<Entry> entries = {
       {"flash_forward", "attention, forward (dtype, mask, score)", makeFlash},
-      {"gemm", "matrix product (dtype, epilogue)", makeGemm},
+      {"gemm", "matrix product (dtype, b, epilogue)", makeGemm},
+      {"row_softmax", "softmax of each row, in two passes",
+       [](O) { return rowSoftmax(); }},
+      {"rms_norm", "RMSNorm, the row held whole", [](O) { return rmsNorm(); }},
+      {"recurrence", "an ordered fold that stores each state",
+       [](O) { return recurrence(); }},
+      {"sigmoid_attention", "attention without a softmax (mask)",
+       [](O options) { return sigmoidAttention(maskOf(options)); }},
+      {"two_folds", "attention, statistics first",
+       [](O) { return twoFoldAttention(); }},
+      {"nested_folds", "scores summed by a fold in a fold (mask)",
+       [](O options) { return nestedFolds(maskOf(options)); }},
+      {"three_dots", "attention with an output projection",
+       [](O) { return projectedAttention(); }},
+      {"gram", "a matrix times itself", [](O) { return gram(); }},
+      {"linear_attention", "causal linear attention by chunks",
+       [](O) { return linearAttention(); }},
   };
   return entries;
 }
