@@ -62,11 +62,11 @@ Machine::Step Machine::write(Agent &agent, stage::WriteOp op) {
   checkRepeats(agent, op, *layout, *value);
   DType element = dtypeOf(type);
   Actor who = actor(agent, op);
+  if (layout->repeatsAcrossGroups)
+    who.execution = agent.executions.lookup(op);
   int first = agent.group * kGroupThreads;
   for (int reg = 0; reg < value->registers; ++reg)
     for (int thread = 0; thread < kGroupThreads; ++thread) {
-      if (!layout->owns(reg, first + thread))
-        continue;
       auto at = interpret::coordinatesOf(
           type.getExtents(), layout->elementOf(reg, first + thread));
       uint32_t address =

@@ -55,9 +55,16 @@ Machine::Step Machine::executeSync(Agent &agent, Operation &op) {
 // Shared memory
 //===----------------------------------------------------------------------===//
 
-/// The swizzle's pattern repeats every eight rows; the copy engine wants 128.
-static int64_t alignmentOf(SmemType type) {
-  return std::max<int64_t>(128, 8 * type.getSwizzle());
+/// Where the widest swizzle's pattern repeats.
+constexpr int64_t kAlignment = 1024;
+
+/// Do threads read the tile by ordinary loads?
+static bool isReadByThreads(Value tile) {
+  return llvm::any_of(tile.getUsers(), [](Operation *user) {
+    if (auto view = dyn_cast<stage::ViewOp>(user))
+      return isReadByThreads(view);
+    return isa<stage::ReadOp, stage::SimtDotOp>(user);
+  });
 }
 
 /// Slabs must start where the pattern does, or the type's offsets and the
@@ -76,6 +83,10 @@ Machine::Step Machine::makeChannel(Agent &agent, stage::ChannelOp op) {
     channel->depth = static_cast<unsigned>(op.getDepth());
     channel->arrivals = static_cast<int>(op.getArrivals());
     channel->tiles = op.getType().getMessage().size();
+    for (Operation *user : op.getResult().getUsers())
+      if (auto get = dyn_cast<stage::GetOp>(user))
+        channel->isReadByThreads |=
+            llvm::any_of(get.getSlots(), isReadByThreads);
     for (unsigned slot = 0; slot < channel->depth; ++slot)
       for (auto [i, message] : llvm::enumerate(op.getType().getMessage())) {
         auto type = cast<SmemType>(message);
@@ -83,7 +94,7 @@ Machine::Step Machine::makeChannel(Agent &agent, stage::ChannelOp op) {
         if (channel->tiles > 1)
           name += " tile " + std::to_string(i);
         channel->addresses.push_back(
-            memory.allocate(type.sizeInBytes(), alignmentOf(type), name));
+            memory.allocate(type.sizeInBytes(), kAlignment, name));
         channel->components.push_back(components.size());
         components.push_back(
             {ComponentKind::bulkLoad, "the copy engine (" + name + ")", ~0u});
@@ -108,7 +119,7 @@ Machine::Step Machine::makeBuffer(Agent &agent, stage::BufferOp op) {
   SmemType type = op.getType();
   auto [found, isNew] = bufferOf.try_emplace(op, 0);
   if (isNew)
-    found->second = memory.allocate(type.sizeInBytes(), alignmentOf(type),
+    found->second = memory.allocate(type.sizeInBytes(), kAlignment,
                                     ("buffer '" + op.getName() + "'").str());
   if (!slabsAreAligned(type))
     return fail("layout", op,
@@ -240,9 +251,12 @@ Machine::Step Machine::release(Agent &agent, stage::ReleaseOp op) {
     return Step::done;
   }
   // One thread arrives for the warpgroup: it vouches for what all threads did
-  // up to the last barrier, and for products that have been waited for.
+  // up to the last barrier, and for products that have been waited for. If
+  // threads read the message, each warp arrives, for all that it did.
   message.released.join(agent.known);
   message.released.join(agent.elected);
+  if (channel.isReadByThreads)
+    message.released.raise(agent.component(), agent.now);
   return Step::done;
 }
 
@@ -267,44 +281,64 @@ bool Machine::makeBoxes(Agent &agent, Operation *op, const TileRef &ref,
   }
   extents[0] /= parts;
 
-  // The innermost dimension comes in slabs of the swizzle's width.
-  int64_t rows = type.rows();
-  int64_t columns = type.getExtents().back();
-  int64_t slabColumns =
-      type.getSwizzle() ? type.getSwizzle() / element : extents.back();
-  int64_t rowBytes = type.getSwizzle() ? type.getSwizzle() : columns * element;
-  bool cutsColumns = extents.size() == 1;
-  int64_t partOffset = cutsColumns ? part * extents[0] * element
-                                   : part * (rows / parts) * rowBytes;
-  if (cutsColumns && parts > 1 && type.getSwizzle()) {
+  size_t last = extents.size() - 1;
+  if (last == 0 && parts > 1) {
     fail("unsupported", op,
-         "a swizzled tile of one axis cannot be cut among warpgroups");
+         "a tile of one axis cannot be cut among warpgroups");
     return false;
   }
-  for (int64_t slab = 0; slab < extents.back() / slabColumns; ++slab) {
+
+  // Boxes: the last axis in slabs of the swizzle's width; of the rows as many
+  // as a box takes and are consecutive.
+  constexpr int64_t boxSideLimit = 256;
+  int64_t columns = type.getSwizzle() ? type.getSwizzle() / element
+                                      : type.getExtents().back();
+  int64_t rowBytes = columns * element;
+  SmallVector<int64_t> side(extents.size(), 1), strides(extents.size(), 0);
+  side[last] = columns;
+  bool isWhole = true;
+  int64_t rows = 1;
+  for (size_t i = last; i-- > 0;) {
+    strides[i] = rows;
+    rows *= type.getExtents()[i];
+    if (!isWhole)
+      continue;
+    side[i] = extents[i];
+    while (side[i] > boxSideLimit || extents[i] % side[i])
+      --side[i];
+    isWhole = side[i] == type.getExtents()[i];
+  }
+  SmallVector<int64_t> counts;
+  int64_t boxes = 1;
+  for (auto [extent, length] : llvm::zip(extents, side)) {
+    counts.push_back(extent / length);
+    boxes *= extent / length;
+  }
+  for (int64_t number = 0; number < boxes; ++number) {
+    // Where the box starts in the tile.
+    auto place = interpret::coordinatesOf(counts, number);
+    for (auto [start, length] : llvm::zip(place, side))
+      start *= length;
+    place[0] += part * extents[0];
+    int64_t row = 0;
+    for (size_t i = 0; i < last; ++i)
+      row += place[i] * strides[i];
     hardware::TensorBox box;
     box.elementBytes = element;
     box.swizzleBytes = static_cast<int>(type.getSwizzle());
-    box.sharedAddress = ref.address + static_cast<uint32_t>(
-                                          partOffset + slab * rows * rowBytes);
+    box.sharedAddress =
+        ref.address +
+        static_cast<uint32_t>(place[last] / columns * rows * rowBytes +
+                              row * rowBytes);
     for (size_t dim = corner.size(); dim-- > 0;) {
-      auto axis = cast<StringAttr>(at[dim]);
-      const StringAttr *found = llvm::find(type.getAxes(), axis);
-      int64_t extent = 1, start = corner[dim];
-      if (found != type.getAxes().end()) {
-        size_t place = found - type.getAxes().begin();
-        extent = extents[place];
-        if (place == 0)
-          start += part * extents[0];
-        if (place + 1 == type.getAxes().size()) {
-          extent = slabColumns;
-          start += slab * slabColumns;
-        }
-      }
+      const StringAttr *found =
+          llvm::find(type.getAxes(), cast<StringAttr>(at[dim]));
+      size_t axis = found - type.getAxes().begin();
+      bool isAlong = found != type.getAxes().end();
       box.sizes.push_back(copy.tensor->sizes[dim]);
       box.strides.push_back(copy.tensor->strides[dim]);
-      box.coords.push_back(start);
-      box.box.push_back(extent);
+      box.coords.push_back(corner[dim] + (isAlong ? place[axis] : 0));
+      box.box.push_back(isAlong ? side[axis] : 1);
     }
     if (std::string error = box.error(); !error.empty()) {
       fail("tensor map", op, Twine(error));
@@ -417,8 +451,8 @@ Machine::Step Machine::tmaStoreWait(Agent &agent, stage::TmaStoreWaitOp op) {
     agent.waitsFor = "for its bulk stores";
     return Step::blocked;
   }
-  // Bulk groups belong to the thread that issued them.
-  agent.elected.raise(agent.store, agent.storesIssued);
+  // Bulk groups belong to the thread that issued them; the others wait for it.
+  agent.known.raise(agent.store, agent.storesIssued);
   return Step::done;
 }
 

@@ -12,6 +12,7 @@
 #include "codegen/interpret/TileProgram.h"
 #include "codegen/layout/WgmmaOperand.h"
 #include <deque>
+#include <map>
 #include <random>
 
 namespace tilewright::interpret {
@@ -70,15 +71,14 @@ struct Channel {
   std::vector<uint32_t> addresses;  ///< of slot s, tile t at s * tiles + t
   std::vector<unsigned> components; ///< of the copies into them
   size_t tiles = 0;
+  /// Threads read its tiles: then each warp arrives for itself.
+  bool isReadByThreads = false;
   unsigned acquired = 0;
   int producer = -1; ///< agent
   std::deque<Message> messages;
 
   Message &message(unsigned number);
-  std::string name() const {
-    return ("channel '" + const_cast<Channel *>(this)->op.getName() + "'")
-        .str();
-  }
+  std::string name() { return ("channel '" + op.getName() + "'").str(); }
 };
 
 /// A message between get and release.
@@ -113,10 +113,12 @@ struct RtValue {
 /// role but for the rows.
 struct ProductPlan {
   struct Instruction {
-    int firstRegister = 0, rowBlock = 0;
     int row = 0, column = 0;
+    int columns = 0;            ///< its n
+    std::vector<int> registers; ///< of the result, in the instruction's order
+    /// Of operand a, if in registers: eight for each step.
+    std::vector<int> aRegisters;
   };
-  int columns = 0;               ///< n of the instruction
   int steps = 0;                 ///< of 16 along the contracted axis
   std::optional<WgmmaOperand> a; ///< none: in registers
   WgmmaOperand b;

@@ -8,7 +8,7 @@
 using namespace mlir;
 using namespace tilewright::interpret;
 
-static constexpr uint32_t kGranule = 4;
+static constexpr uint32_t kGranule = 2;
 
 //===----------------------------------------------------------------------===//
 // Reports
@@ -78,8 +78,6 @@ bool SharedMemory::isFenced(const Actor &actor, const Access &earlier) const {
 
 void SharedMemory::check(const Actor &actor, int thread, const Access &earlier,
                          uint32_t address, bool earlierWrites, bool writes) {
-  if (!earlier.time)
-    return;
   if (!isOrdered(actor, thread, earlier)) {
     reporter.report(
         "race", actor.op, earlier.op,
@@ -127,8 +125,9 @@ void SharedMemory::read(const Actor &actor, uint32_t address, unsigned count,
   for (uint32_t g = address / kGranule; g <= (address + count - 1) / kGranule;
        ++g) {
     Granule &granule = granules[g];
-    check(actor, thread, granule.writer, g * kGranule, /*earlierWrites=*/true,
-          /*writes=*/false);
+    for (const Access &writer : granule.writers)
+      check(actor, thread, writer, g * kGranule, /*earlierWrites=*/true,
+            /*writes=*/false);
     Access *same = llvm::find_if(granule.readers, [&](const Access &reader) {
       return reader.component == actor.component &&
              (reader.thread == thread || reader.time == actor.time);
@@ -160,13 +159,28 @@ void SharedMemory::write(const Actor &actor, uint32_t address, unsigned count,
     for (const Access &reader : granule.readers)
       check(actor, thread, reader, g * kGranule, /*earlierWrites=*/false,
             /*writes=*/true);
-    check(actor, thread, granule.writer, g * kGranule, /*earlierWrites=*/true,
-          /*writes=*/true);
-    Access &writer = granule.writer;
-    bool isShared = writer.component == actor.component &&
-                    writer.time == actor.time && writer.thread != thread;
-    writer = {actor.component, actor.time, isShared ? -1 : thread,
-              actor.isAsync, actor.op};
+    Access own{actor.component, actor.time, thread,
+               actor.isAsync,   actor.op,   actor.execution};
+    bool isRepeat = false;
+    for (Access &writer : granule.writers) {
+      bool isOwn =
+          writer.component == actor.component && writer.time == actor.time;
+      bool isSame = actor.execution && writer.op == actor.op &&
+                    writer.execution == actor.execution;
+      if (isOwn && writer.thread != thread)
+        own.thread = -1;
+      if (!isOwn && !isSame)
+        check(actor, thread, writer, g * kGranule, /*earlierWrites=*/true,
+              /*writes=*/true);
+      isRepeat |= isSame;
+    }
+    if (isRepeat)
+      llvm::erase_if(granule.writers, [&](const Access &writer) {
+        return writer.component == actor.component;
+      });
+    else
+      granule.writers.clear();
+    granule.writers.push_back(own);
     granule.readers.clear();
   }
   std::copy_n(in, count, bytes.begin() + address);

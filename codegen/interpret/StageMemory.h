@@ -2,7 +2,7 @@
 //
 // Everything that runs concurrently is a component of a vector clock: each
 // warpgroup, its wgmma pipe, its bulk stores, and each place that the copy
-// engine loads into. Shared memory remembers for every granule of 4 bytes who
+// engine loads into. Shared memory remembers for every granule of 2 bytes who
 // wrote it last and who has read it since, and checks each access against what
 // the accessor knows to have happened. Order does not depend on the schedule,
 // so most races show under any seed.
@@ -86,6 +86,9 @@ struct Actor {
   mlir::Operation *op = nullptr;
   bool isAsync = false;
   const Clock *known = nullptr;
+  /// Not 0: other warpgroups write the same values to the same places with the
+  /// op, as their execution of this number.
+  unsigned execution = 0;
 };
 
 class SharedMemory {
@@ -109,13 +112,15 @@ public:
 private:
   struct Access {
     unsigned component = 0;
-    uint32_t time = 0; ///< 0: none
+    uint32_t time = 0;
     int thread = -1;
     bool isAsync = false;
     mlir::Operation *op = nullptr;
+    unsigned execution = 0;
   };
   struct Granule {
-    Access writer;
+    /// Several, if they wrote the same value.
+    llvm::SmallVector<Access, 1> writers;
     llvm::SmallVector<Access, 1> readers;
   };
 

@@ -102,7 +102,7 @@ const ProductPlan *Machine::planOf(Agent &agent, stage::MmaOp op) {
     return refuse("expected a multiple of 16 to contract");
   plan->steps = static_cast<int>(plan->b.kExtent / kDepth);
 
-  // Instructions: the fewest columns' worth that an instruction can take.
+  // The layout of the result must be what the instruction writes.
   Side rows = sideOf(aType, contracted), columns = sideOf(bType, contracted);
   if (rows.axes.size() + columns.axes.size() != result.getAxes().size())
     return refuse("the result has other axes than its operands");
@@ -111,58 +111,67 @@ const ProductPlan *Machine::planOf(Agent &agent, stage::MmaOp op) {
       if (tile::extentOf(result, axis) != extent)
         return refuse("operands and result disagree on axis '" +
                       axis.getValue() + "'");
-  int64_t parts = 1;
-  while (parts < columns.size() &&
-         (columns.size() % parts || columns.size() / parts % 8 ||
-          columns.size() / parts > kMaxColumns))
-    ++parts;
-  plan->columns = static_cast<int>(columns.size() / parts);
-  if (plan->columns % 8)
-    return refuse("expected a multiple of 8 columns, got " +
-                  Twine(columns.size()));
-
-  // The layout of the result must be what the instruction writes, register by
-  // register.
   const Layout *layout = layoutOf(agent, op, result);
   if (!layout)
     return nullptr;
-  int perInstruction = plan->columns / 2;
-  if (layout->registers % perInstruction)
-    return refuse("the result's registers are not whole instructions of 64 x " +
-                  Twine(plan->columns));
-  auto placeIn = [&](const Side &side, int reg, int thread) {
-    return static_cast<int>(
-        side.placeOf(result.getAxes(),
-                     interpret::coordinatesOf(result.getExtents(),
-                                              layout->elementOf(reg, thread))));
+  auto placeOf = [&](int reg, int thread) {
+    auto at = interpret::coordinatesOf(result.getExtents(),
+                                       layout->elementOf(reg, thread));
+    return hardware::Place{
+        static_cast<int>(rows.placeOf(result.getAxes(), at)),
+        static_cast<int>(columns.placeOf(result.getAxes(), at))};
   };
   plan->ofGroup.resize(agent.groups);
   for (int group = 0; group < agent.groups; ++group) {
     int first = group * kGroupThreads;
-    for (int reg = 0; reg < layout->registers; reg += perInstruction) {
-      ProductPlan::Instruction instruction;
-      instruction.firstRegister = reg;
-      instruction.rowBlock = static_cast<int>(reg / perInstruction / parts);
-      instruction.row = placeIn(rows, reg, first);
-      instruction.column = placeIn(columns, reg, first);
-      for (int thread = 0; thread < kGroupThreads; ++thread)
-        for (int i = 0; i < perInstruction; ++i) {
-          hardware::Place place = hardware::wgmmaAccumulator(thread, i);
-          int row = placeIn(rows, reg + i, first + thread) - instruction.row;
-          int column =
-              placeIn(columns, reg + i, first + thread) - instruction.column;
-          if (row != place.row || column != place.column)
-            return refuse("the result's layout is not wgmma's: register " +
-                          Twine(reg + i) + " of thread " + Twine(thread) +
-                          " of warpgroup " + Twine(group) +
-                          " should hold row " +
-                          Twine(instruction.row + place.row) + ", column " +
-                          Twine(instruction.column + place.column) +
-                          ", but holds " + Twine(instruction.row + row) + ", " +
-                          Twine(instruction.column + column));
-        }
-      plan->ofGroup[group].push_back(instruction);
+    // What the first thread holds says where instructions start.
+    std::map<std::pair<int, int>, int> registerAt;
+    for (int reg = 0; reg < layout->registers; ++reg) {
+      hardware::Place place = placeOf(reg, first);
+      registerAt.try_emplace({place.row, place.column}, reg);
     }
+    std::set<int> taken;
+    for (auto [start, reg] : registerAt) {
+      if (taken.count(reg))
+        continue;
+      ProductPlan::Instruction instruction;
+      auto [row, column] = start;
+      instruction.row = row;
+      instruction.column = column;
+      // The widest run of columns that one instruction takes.
+      for (int i = 0; i < kMaxColumns / 2; ++i) {
+        hardware::Place place = hardware::wgmmaAccumulator(0, i);
+        auto found = registerAt.find({row + place.row, column + place.column});
+        if (found == registerAt.end() || taken.count(found->second))
+          break;
+        instruction.registers.push_back(found->second);
+      }
+      instruction.registers.resize(instruction.registers.size() / 4 * 4);
+      instruction.columns = static_cast<int>(2 * instruction.registers.size());
+      if (instruction.registers.empty())
+        return refuse("the result's layout is not wgmma's: registers of the "
+                      "first thread make no 8 columns from row " +
+                      Twine(row) + ", column " + Twine(column));
+      for (auto [i, held] : llvm::enumerate(instruction.registers)) {
+        taken.insert(held);
+        for (int thread = 0; thread < kGroupThreads; ++thread) {
+          hardware::Place want =
+              hardware::wgmmaAccumulator(thread, static_cast<int>(i));
+          hardware::Place got = placeOf(held, first + thread);
+          if (got.row != row + want.row || got.column != column + want.column)
+            return refuse(
+                "the result's layout is not wgmma's: register " + Twine(held) +
+                " of thread " + Twine(thread) + " of warpgroup " +
+                Twine(group) + " should hold row " + Twine(row + want.row) +
+                ", column " + Twine(column + want.column) + ", but holds " +
+                Twine(got.row) + ", " + Twine(got.column));
+        }
+      }
+      plan->ofGroup[group].push_back(std::move(instruction));
+    }
+    if (static_cast<int>(taken.size()) != layout->registers)
+      return refuse("the result's layout is not wgmma's: a thread holds an "
+                    "element twice");
   }
   auto startsOk = [&](const WgmmaOperand &operand, int start) {
     int64_t grain = operand.mnMajor && operand.swizzleBytes
@@ -180,36 +189,49 @@ const ProductPlan *Machine::planOf(Agent &agent, stage::MmaOp op) {
     slot = std::move(plan);
     return slot.get();
   }
-  // Operand A in registers: likewise.
+  // Operand A in registers: likewise. Two elements share a 32-bit register.
   auto aTile = cast<TileType>(aType);
   const Layout *aLayout = layoutOf(agent, op, aTile);
   if (!aLayout)
     return nullptr;
   Side depth{{contracted}, {aTile.extentOf(contracted)}};
-  for (int group = 0; group < agent.groups; ++group)
+  auto aPlaceOf = [&](int reg, int thread) {
+    auto at = interpret::coordinatesOf(aTile.getExtents(),
+                                       aLayout->elementOf(reg, thread));
+    return hardware::Place{
+        static_cast<int>(rows.placeOf(aTile.getAxes(), at)),
+        static_cast<int>(depth.placeOf(aTile.getAxes(), at))};
+  };
+  for (int group = 0; group < agent.groups; ++group) {
+    int first = group * kGroupThreads;
+    std::map<std::pair<int, int>, int> registerAt;
+    for (int reg = 0; reg < aLayout->registers; ++reg) {
+      hardware::Place place = aPlaceOf(reg, first);
+      registerAt.try_emplace({place.row, place.column}, reg);
+    }
     for (ProductPlan::Instruction &instruction : plan->ofGroup[group])
       for (int step = 0; step < plan->steps; ++step)
-        for (int i = 0; i < 8; ++i)
-          for (int thread = 0; thread < kGroupThreads; ++thread) {
-            int reg = (instruction.rowBlock * plan->steps + step) * 8 + i;
-            if (reg >= aLayout->registers)
-              return refuse("operand a has too few registers for the result");
-            auto at = interpret::coordinatesOf(
-                aTile.getExtents(),
-                aLayout->elementOf(reg, group * kGroupThreads + thread));
+        for (int i = 0; i < 8; ++i) {
+          auto wanted = [&](int thread) {
             hardware::Place place = hardware::wgmmaRegisterA(thread, i);
-            int64_t row = rows.placeOf(aTile.getAxes(), at);
-            int64_t k = depth.placeOf(aTile.getAxes(), at);
-            if (row != instruction.row + place.row ||
-                k != step * kDepth + place.column)
-              return refuse("operand a's layout is not wgmma's: register " +
-                            Twine(reg) + " of thread " + Twine(thread) +
-                            " of warpgroup " + Twine(group) +
-                            " should hold row " +
-                            Twine(instruction.row + place.row) + ", k " +
-                            Twine(step * kDepth + place.column) +
-                            ", but holds " + Twine(row) + ", " + Twine(k));
-          }
+            return hardware::Place{instruction.row + place.row,
+                                   step * kDepth + place.column};
+          };
+          auto found = registerAt.find({wanted(0).row, wanted(0).column});
+          int reg = found == registerAt.end() ? -1 : found->second;
+          bool isPair = i % 2 == 0 ? reg % 2 == 0
+                                   : reg == instruction.aRegisters.back() + 1;
+          for (int thread = 0; thread < kGroupThreads; ++thread)
+            if (reg < 0 || !isPair ||
+                !(aPlaceOf(reg, first + thread) == wanted(thread)))
+              return refuse("operand a's layout is not wgmma's: no register "
+                            "of thread " +
+                            Twine(thread) + " of warpgroup " + Twine(group) +
+                            " stands for row " + Twine(wanted(thread).row) +
+                            ", k " + Twine(wanted(thread).column));
+          instruction.aRegisters.push_back(reg);
+        }
+  }
   slot = std::move(plan);
   return slot.get();
 }
@@ -370,18 +392,18 @@ void Machine::multiply(Agent &agent, Product &product) {
   if (product.acc && !product.acc->cells.empty())
     result.cells = product.acc->cells;
 
-  std::vector<double> a(kRows * kDepth), b;
-  std::vector<double> sums(static_cast<size_t>(kRows) * plan.columns);
+  std::vector<double> a(kRows * kDepth), b, sums;
   for (const ProductPlan::Instruction &instruction :
        plan.ofGroup[agent.group]) {
-    double *cells = result.registerAt(instruction.firstRegister);
+    int columns = instruction.columns;
+    sums.resize(static_cast<size_t>(kRows) * columns);
     auto forAccumulator = [&](auto &&function) {
-      for (int i = 0; i < plan.columns / 2; ++i)
+      for (int i = 0; i < columns / 2; ++i)
         for (int thread = 0; thread < kGroupThreads; ++thread) {
           hardware::Place place = hardware::wgmmaAccumulator(thread, i);
-          function(cells[i * kGroupThreads + thread],
-                   sums[static_cast<size_t>(place.row) * plan.columns +
-                        place.column]);
+          function(
+              result.registerAt(instruction.registers[i])[thread],
+              sums[static_cast<size_t>(place.row) * columns + place.column]);
         }
     };
     forAccumulator([](double &cell, double &sum) { sum = cell; });
@@ -390,26 +412,24 @@ void Machine::multiply(Agent &agent, Product &product) {
         readOperand(memory, who, *plan.a, product.aRef.address, instruction.row,
                     step * kDepth, kRows, plan.type, a);
       } else {
-        int first = (instruction.rowBlock * plan.steps + step) * 8;
         for (int i = 0; i < 8; ++i)
           for (int thread = 0; thread < kGroupThreads; ++thread) {
             hardware::Place place = hardware::wgmmaRegisterA(thread, i);
-            a[place.column * kRows + place.row] =
-                product.a->registerAt(first + i)[thread];
+            a[place.column * kRows + place.row] = product.a->registerAt(
+                instruction.aRegisters[step * 8 + i])[thread];
           }
       }
       readOperand(memory, who, plan.b, product.bRef.address, instruction.column,
-                  step * kDepth, plan.columns, plan.type, b);
+                  step * kDepth, columns, plan.type, b);
       for (int row = 0; row < kRows; ++row) {
-        double *to = sums.data() + static_cast<size_t>(row) * plan.columns;
+        double *to = sums.data() + static_cast<size_t>(row) * columns;
         for (int k = 0; k < kDepth; ++k) {
           double left = a[static_cast<size_t>(k) * kRows + row];
-          const double *right =
-              b.data() + static_cast<size_t>(k) * plan.columns;
-          for (int column = 0; column < plan.columns; ++column)
+          const double *right = b.data() + static_cast<size_t>(k) * columns;
+          for (int column = 0; column < columns; ++column)
             to[column] += left * right[column];
         }
-        for (int column = 0; column < plan.columns; ++column)
+        for (int column = 0; column < columns; ++column)
           to[column] = static_cast<float>(to[column]);
       }
     }

@@ -40,7 +40,6 @@ stage.kernel @softmax(in %x: !xt, out %y: !xt) grid [m = 32] warps 8 {
       %m0 = arith.addi %first, %i16 : i32
       %xs = stage.get %ch : !stage.channel<!xs>
       %v0 = stage.read %xs : !xs -> !x
-      stage.barrier warpgroup
       stage.release %ch : !stage.channel<!xs>
       %in = stage.index n from %c0 -> !cols
       %live = tile.compare lt %in, %n : (!cols, i32) -> !live
