@@ -10,10 +10,11 @@ class Operation;
 
 namespace tilewright {
 
-/// Arguments for `kernel` (tile.kernel), whose axes have `extents` and whose
-/// scalars and params `scalars`: floats are normal, i32 tensors hold 0 to 3,
-/// both as their element type has them; outputs are NaN (of floats; else -1),
-/// so that what is never written shows. Says which extent or scalar is missing.
+/// Arguments for `kernel` (tile.kernel or stage.kernel), whose axes have
+/// `extents` and whose scalars and params `scalars`: floats are normal, i32
+/// tensors hold 0 to 3, both as their element type has them; outputs are NaN
+/// (of floats; else -1), so that what is never written shows. Says which extent
+/// or scalar is missing.
 llvm::Expected<Arguments>
 randomArguments(mlir::Operation *kernel,
                 const std::map<std::string, int64_t> &extents,

@@ -243,7 +243,8 @@ Machine::Step Machine::globalLoad(Agent &agent, stage::GlobalLoadOp op) {
 }
 
 void Machine::storeElement(Agent &agent, Operation *op, GlobalTensor &tensor,
-                           int64_t offset, double value, bool adds) {
+                           int64_t tile, int64_t offset, double value,
+                           bool adds) {
   size_t element = static_cast<size_t>(offset / bytesOf(tensor.type));
   uint8_t *bytes = tensor.bytes.data() + offset;
   if (adds) {
@@ -256,13 +257,13 @@ void Machine::storeElement(Agent &agent, Operation *op, GlobalTensor &tensor,
     return;
   }
   GlobalTensor::Writer &writer = tensor.writers[element];
-  if (writer.op && (writer.block != block || writer.agent != agent.index))
+  if (writer.op && (writer.tile != tile || writer.agent != agent.index))
     report("global race", op, writer.op,
-           describe(op) + " of " + agent.name + " in block " + Twine(block) +
+           describe(op) + " of " + agent.name + " in tile " + Twine(tile) +
                " stores element " + Twine(element) + " of '" + tensor.name +
-               "', which " + describe(writer.op) + " stores too, in block " +
-               Twine(writer.block));
-  writer = {block, agent.index, op};
+               "', which " + describe(writer.op) + " stores too, in tile " +
+               Twine(writer.tile));
+  writer = {tile, agent.index, op};
   tensor.isWritten[element] = 1;
   encode(tensor.type, value, bytes);
 }
@@ -278,7 +279,8 @@ Machine::Step Machine::globalWrite(Agent &agent, Operation *op, Value value,
   auto store = [&](int64_t element, double number) {
     if (std::optional<int64_t> offset =
             globalOffset(tensor, coords, axes, value.getType(), element))
-      storeElement(agent, op, tensor, *offset, number, adds);
+      storeElement(agent, op, tensor, tiles[agent.tile].number, *offset, number,
+                   adds);
   };
   if (!type) {
     if (agent.group == 0)

@@ -185,7 +185,6 @@ Machine::Step Machine::acquire(Agent &agent, stage::AcquireOp op) {
   if (number >= channel.depth && !isDisabled(op)) {
     Message &previous = channel.message(number - channel.depth);
     if (previous.releases < channel.arrivals) {
-      launch.waits.insert(op);
       agent.waitsFor =
           ("for the slot of message " + Twine(number - channel.depth) + " of " +
            channel.name() + ", released by " + Twine(previous.releases) +
@@ -193,7 +192,8 @@ Machine::Step Machine::acquire(Agent &agent, stage::AcquireOp op) {
               .str();
       return Step::blocked;
     }
-    launch.waits.insert(op);
+    if (!electedClock(agent).covers(previous.released))
+      launch.waits.insert(op);
     agent.elected.join(previous.released);
   }
   channel.producer = static_cast<int>(agent.index);
@@ -421,6 +421,7 @@ Machine::Step Machine::tmaStore(Agent &agent, stage::TmaStoreOp op) {
   copy.op = op;
   copy.component = agent.store;
   copy.time = ++agent.storesIssued;
+  copy.tileNumber = tiles[agent.tile].number;
   copy.known = electedClock(agent);
   if (!makeBoxes(agent, op, ref, op.getTensor(), op.getCoords(), op.getAt(),
                  agent.group, agent.groups, copy))
@@ -438,7 +439,7 @@ void Machine::flush(Copy &copy, Agent &agent) {
       memory.read(who, address, 16, -1, bytes);
       for (auto [i, offset] : llvm::enumerate(offsets))
         if (offset)
-          storeElement(agent, copy.op, *copy.tensor, *offset,
+          storeElement(agent, copy.op, *copy.tensor, copy.tileNumber, *offset,
                        decode(copy.tensor->type, bytes + i * box.elementBytes),
                        /*adds=*/false);
     });

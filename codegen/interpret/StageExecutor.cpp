@@ -22,6 +22,8 @@ public:
   llvm::Error run(Operation *op, Arguments &arguments) override;
 
 private:
+  llvm::Error interpret(stage::KernelOp kernel, Arguments &arguments);
+
   uint64_t seed;
   int schedules;
 };
@@ -39,6 +41,8 @@ bool isAccumulated(tile::KernelOp kernel, StringRef name) {
 } // namespace
 
 llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
+  if (auto kernel = dyn_cast<stage::KernelOp>(op))
+    return interpret(kernel, arguments);
   DialectRegistry registry;
   registerDialects(registry);
   op->getContext()->appendDialectRegistry(registry);
@@ -67,14 +71,18 @@ llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
   if (failed(pm.run(*module)))
     return llvm::createStringError(messages);
 
-  auto stageKernel = *module->getOps<stage::KernelOp>().begin();
+  return interpret(*module->getOps<stage::KernelOp>().begin(), arguments);
+}
+
+llvm::Error StageExecutor::interpret(stage::KernelOp kernel,
+                                     Arguments &arguments) {
   Arguments inputs = arguments;
   for (int i = 0; i < schedules; ++i) {
     Arguments outputs = inputs;
     StageOptions options;
     options.seed = seed + i;
     llvm::Expected<StageReport> report =
-        interpretStage(stageKernel, outputs, options);
+        interpretStage(kernel, outputs, options);
     if (!report)
       return report.takeError();
     if (!report->passed())

@@ -7,7 +7,8 @@
 namespace tilewright {
 
 /// Takes a copy of the kernel down to the stage level with its own schedule,
-/// for the arguments' extents, and interprets that for `schedules` random
+/// for the arguments' extents (a stage.kernel is there already), and interprets
+/// that for `schedules` random
 /// interleavings, the first of which writes the outputs. A broken rule (a race,
 /// a missing wait, a deadlock) is an error, and so is an output that depends on
 /// the interleaving.

@@ -137,15 +137,26 @@ tilewright::interpretStage(stage::KernelOp kernel, Arguments &arguments,
   std::vector<int64_t> order(static_cast<size_t>(blocks));
   std::iota(order.begin(), order.end(), 0);
   std::shuffle(order.begin(), order.end(), launch.random);
+  // A persistent block walks every `stride`-th tile. Few blocks make long
+  // walks.
+  int64_t stride = blocks;
+  if (kernel.getPersistent())
+    stride = std::min<int64_t>(blocks, 1 + launch.random() % 2);
   for (int64_t block : order) {
     if (launch.reporter.isFull())
       break;
-    auto at = interpret::coordinatesOf(counts, block);
-    llvm::StringMap<int64_t> tileIds;
-    for (auto [axis, id] :
-         llvm::zip(kernel.getGridAxes().getAsValueRange<StringAttr>(), at))
-      tileIds[axis] = id;
-    Machine(launch, block, std::move(tileIds)).run();
+    if (block >= stride)
+      continue;
+    std::vector<GridTile> tiles;
+    for (int64_t number = block; number < blocks; number += stride) {
+      GridTile &tile = tiles.emplace_back();
+      tile.number = number;
+      auto at = interpret::coordinatesOf(counts, number);
+      for (auto [axis, id] :
+           llvm::zip(kernel.getGridAxes().getAsValueRange<StringAttr>(), at))
+        tile.ids[axis] = id;
+    }
+    Machine(launch, std::move(tiles)).run();
   }
   // A program that broke off leaves outputs unwritten, which says nothing new.
   if (launch.reporter.all().empty())

@@ -37,7 +37,7 @@ struct StageOptions {
 struct StageReport {
   /// Broken rules; a deadlock is the rule "deadlock". Empty: passed.
   std::vector<interpret::Violation> violations;
-  /// The acquires that waited for a release at least once.
+  /// The acquires that at least once learnt something from a release.
   std::set<mlir::Operation *> waits;
   int64_t smemBytes = 0;
 

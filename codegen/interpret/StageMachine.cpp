@@ -7,9 +7,8 @@ using namespace mlir;
 using namespace tilewright;
 using namespace tilewright::interpret;
 
-Machine::Machine(Launch &launch, int64_t block,
-                 llvm::StringMap<int64_t> tileIds)
-    : launch(launch), block(block), tileIds(std::move(tileIds)),
+Machine::Machine(Launch &launch, std::vector<GridTile> tiles)
+    : launch(launch), tiles(std::move(tiles)),
       memory(components, launch.reporter) {}
 
 //===----------------------------------------------------------------------===//
@@ -94,28 +93,10 @@ bool Machine::setUp() {
   stage::KernelOp kernel = launch.kernel;
   Block &body = kernel.getBody().front();
   auto found = body.getOps<stage::RolesOp>();
-  Agent common;
-  common.name = "kernel";
-  common.groups = 0;
-  for (auto [i, argument] : llvm::enumerate(body.getArguments())) {
-    StringRef name = cast<StringAttr>(kernel.getArgNames()[i]).getValue();
-    if (auto tensor = launch.tensors.find(name.str());
-        tensor != launch.tensors.end()) {
-      RtValue &slot = common.values[argument];
-      slot.kind = RtValue::tensor;
-      slot.tensorPtr = &tensor->second;
-    } else {
-      setNumber(common, argument, launch.scalars.lookup(name));
-    }
-  }
-
-  std::vector<Block *> entries;
   if (found.empty()) {
     int groups = static_cast<int>(kernel.getWarps() / 4);
-    for (int group = 0; group < groups; ++group) {
+    for (int group = 0; group < groups; ++group)
       addAgent(0, "kernel", group, groups);
-      entries.push_back(&body);
-    }
     rendezvous.resize(1);
   } else {
     roles = *found.begin();
@@ -124,19 +105,29 @@ bool Machine::setUp() {
            "comes after stage.roles, which ends a kernel");
       return false;
     }
+    // What stands in front of the roles is part of each.
+    for (Operation &op : body) {
+      bool isStage = isa<stage::StageDialect>(op.getDialect());
+      if ((isStage && !isa<stage::ChannelOp, stage::BufferOp, stage::TileIdOp,
+                           stage::RolesOp>(op)) ||
+          llvm::any_of(op.getResultTypes(),
+                       [](Type type) { return isa<tile::TileType>(type); })) {
+        fail("structure", &op,
+             "stands before stage.roles, where there are scalars, channels and "
+             "buffers only");
+        return false;
+      }
+    }
     for (auto [i, region] : llvm::enumerate(roles.getRegions())) {
       int groups = static_cast<int>(roles.getWarps()[i] / 4);
       StringRef name = cast<StringAttr>(roles.getNames()[i]).getValue();
-      for (int group = 0; group < groups; ++group) {
+      for (int group = 0; group < groups; ++group)
         addAgent(i, name, group, groups);
-        entries.push_back(&region.front());
-      }
     }
     rendezvous.resize(roles.getRegions().size());
   }
 
   constexpr int weights[] = {1, 8, 64};
-  auto weight = [&] { return weights[launch.random() % 3]; };
   for (Agent &agent : agents) {
     agent.pipe = components.size();
     components.push_back(
@@ -144,24 +135,19 @@ bool Machine::setUp() {
     agent.store = components.size();
     components.push_back(
         {ComponentKind::bulkStore, agent.name + "'s bulk store", agent.index});
-    agent.weight = weight();
-  }
-
-  if (roles)
-    for (Operation &op : body) {
-      if (&op == roles)
-        break;
-      Step step = execute(common, op);
-      if (step == Step::stop)
-        return false;
-      if (step == Step::blocked) {
-        fail("structure", &op, "stands before stage.roles and waits");
-        return false;
+    agent.weight = weights[launch.random() % 3];
+    for (auto [i, argument] : llvm::enumerate(body.getArguments())) {
+      StringRef name = cast<StringAttr>(kernel.getArgNames()[i]).getValue();
+      if (auto tensor = launch.tensors.find(name.str());
+          tensor != launch.tensors.end()) {
+        RtValue &slot = agent.values[argument];
+        slot.kind = RtValue::tensor;
+        slot.tensorPtr = &tensor->second;
+      } else {
+        setNumber(agent, argument, launch.scalars.lookup(name));
       }
     }
-  for (auto [agent, entry] : llvm::zip(agents, entries)) {
-    agent.values = common.values;
-    enter(agent, *entry, nullptr);
+    enter(agent, body, nullptr);
   }
   return true;
 }
@@ -251,8 +237,13 @@ bool Machine::advance(Agent &agent) {
   while (true) {
     Frame &frame = agent.frames.back();
     if (frame.at == frame.end) {
-      agent.isDone = true;
+      // The end of the kernel or of a role: on to the next tile.
+      agent.frames.clear();
       ++progress;
+      if (++agent.tile < tiles.size())
+        enter(agent, launch.kernel.getBody().front(), nullptr);
+      else
+        agent.isDone = true;
       return true;
     }
     Operation &op = *frame.at;
@@ -262,7 +253,7 @@ bool Machine::advance(Agent &agent) {
     if (isTerminator) {
       step = leave(agent, op);
     } else if (isa<scf::SCFDialect>(op.getDialect()) ||
-               isa<stage::FoldOp>(op)) {
+               isa<stage::FoldOp, stage::RolesOp>(op)) {
       ++frame.at;
       step = executeControl(agent, op);
     } else {
@@ -297,8 +288,9 @@ Machine::Step Machine::execute(Agent &agent, Operation &op) {
   if (auto wait = dyn_cast<stage::MmaWaitOp>(op))
     return mmaWait(agent, wait);
   if (auto id = dyn_cast<stage::TileIdOp>(op)) {
-    auto found = tileIds.find(id.getAxis());
-    if (found == tileIds.end())
+    const llvm::StringMap<int64_t> &ids = tiles[agent.tile].ids;
+    auto found = ids.find(id.getAxis());
+    if (found == ids.end())
       return fail("structure", id, "names no axis of the grid");
     setNumber(agent, id.getResult(), static_cast<double>(found->second));
     return Step::done;
@@ -375,6 +367,10 @@ Machine::Step Machine::executeControl(Agent &agent, Operation &op) {
     }
     bind(agent, body.getArguments().drop_front(), fold.getInits());
     setNumber(agent, body.getArgument(0), frame.iv);
+    return Step::done;
+  }
+  if (auto split = dyn_cast<stage::RolesOp>(op)) {
+    enter(agent, split.getRegions()[agent.role].front(), nullptr);
     return Step::done;
   }
   if (auto branch = dyn_cast<scf::IfOp>(op)) {

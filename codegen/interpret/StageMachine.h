@@ -27,11 +27,17 @@ struct GlobalTensor {
   /// Of each element: it has a value, and who stored it last.
   std::vector<uint8_t> isWritten;
   struct Writer {
-    int64_t block = -1;
+    int64_t tile = -1;
     unsigned agent = 0;
     mlir::Operation *op = nullptr;
   };
   std::vector<Writer> writers;
+};
+
+/// One tile of the grid.
+struct GridTile {
+  int64_t number = 0;
+  llvm::StringMap<int64_t> ids; ///< along each axis
 };
 
 /// What all blocks of a launch share.
@@ -145,6 +151,7 @@ struct Copy {
   GlobalTensor *tensor = nullptr;
   Channel *channel = nullptr; ///< of a load
   unsigned message = 0, tile = 0;
+  int64_t tileNumber = 0; ///< of a store: of the grid
 };
 
 //===----------------------------------------------------------------------===//
@@ -173,6 +180,7 @@ struct Agent {
   llvm::DenseMap<mlir::Value, RtValue> values;
   llvm::SmallVector<Frame, 4> frames;
   bool isDone = false;
+  size_t tile = 0; ///< which of the block's tiles it works on
   uint64_t blockedAt = ~0ull;
   std::string waitsFor;
 
@@ -227,7 +235,8 @@ struct Shared {
 
 class Machine {
 public:
-  Machine(Launch &launch, int64_t block, llvm::StringMap<int64_t> tileIds);
+  /// The tiles of the block, in order: one, or several if it is persistent.
+  Machine(Launch &launch, std::vector<GridTile> tiles);
   /// Runs the block to its end, a deadlock or too many violations.
   void run();
 
@@ -273,7 +282,7 @@ private:
   FragmentPtr makeFragment(Agent &agent, mlir::Operation *op,
                            tile::TileType type);
   void storeElement(Agent &agent, mlir::Operation *op, GlobalTensor &tensor,
-                    int64_t offset, double value, bool adds);
+                    int64_t tile, int64_t offset, double value, bool adds);
   /// Byte offset of an element of the tile in the tensor; none beyond it.
   std::optional<int64_t> globalOffset(const GlobalTensor &tensor,
                                       llvm::ArrayRef<int64_t> coords,
@@ -335,8 +344,7 @@ private:
   }
 
   Launch &launch;
-  int64_t block;
-  llvm::StringMap<int64_t> tileIds;
+  std::vector<GridTile> tiles;
   std::vector<Component> components;
   SharedMemory memory;
   std::deque<Agent> agents;

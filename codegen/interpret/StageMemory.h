@@ -33,6 +33,13 @@ public:
   uint32_t at(unsigned component) const {
     return component < times.size() ? times[component] : 0;
   }
+  /// It knows all that `other` knows.
+  bool covers(const Clock &other) const {
+    for (unsigned i = 0; i < other.times.size(); ++i)
+      if (at(i) < other.times[i])
+        return false;
+    return true;
+  }
   void raise(unsigned component, uint32_t time) {
     if (component >= times.size())
       times.resize(component + 1);

@@ -42,8 +42,8 @@ tilewright::checkMutants(stage::KernelOp kernel, const Arguments &arguments,
     if (isa<stage::AcquireOp>(op) && !waits.count(op)) {
       result.outcome = MutantResult::idle;
       result.report = interpret::describe(op) +
-                      " never has to wait: its channel has a slot for every "
-                      "message";
+                      " orders nothing: its channel has a slot for every "
+                      "message, or another acquire tells as much";
       continue;
     }
     for (int seed = 1; seed <= seeds; ++seed) {

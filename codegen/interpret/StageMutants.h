@@ -19,8 +19,8 @@ struct MutantResult {
   mlir::Operation *op = nullptr;
   enum Outcome {
     caught,
-    /// An acquire that never has to wait, because its channel has a slot for
-    /// every message: what it would wait for does not exist.
+    /// An acquire that orders nothing: its channel has a slot for every
+    /// message, or what it would wait for is known from another acquire.
     idle,
     survived,
   } outcome = survived;

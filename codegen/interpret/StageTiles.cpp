@@ -23,10 +23,6 @@ const Layout *Machine::layoutOf(Agent &agent, Operation *op, TileType type) {
     fail("layout", op, Twine(why));
     return nullptr;
   }
-  if (agent.groups == 0) {
-    fail("structure", op, "a tile in registers belongs to a role");
-    return nullptr;
-  }
   if (layout->threads != agent.groups * kGroupThreads) {
     fail("layout", op,
          "its layout has " + Twine(layout->threads / 32) +

@@ -236,20 +236,8 @@ void StageBuilder::releaseSlots(Operation *op, Block &block) {
       last |= ancestor == op;
       later |= op->isBeforeInBlock(ancestor);
     });
-    if (!last || later)
-      continue;
-    // One thread speaks for its warpgroup. Products are waited for by all; of
-    // ordinary reads it must know that the others are through with theirs.
-    Value slot = slots.lookup(load);
-    SmallVector<Operation *> readers(slot.getUsers());
-    for (Operation *user : slot.getUsers())
-      if (isa<stage::ViewOp>(user))
-        llvm::append_range(readers, user->getUsers());
-    if (llvm::any_of(readers, [](Operation *user) {
-          return isa<stage::ReadOp, stage::SimtDotOp>(user);
-        }))
-      stage::BarrierOp::create(builder, op->getLoc(), /*warpgroup=*/true);
-    stage::ReleaseOp::create(builder, op->getLoc(), channels.lookup(load));
+    if (last && !later)
+      stage::ReleaseOp::create(builder, op->getLoc(), channels.lookup(load));
   }
 }
 

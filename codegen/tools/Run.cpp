@@ -1,7 +1,7 @@
 //===- Run.cpp - `tilewright run` -----------------------------------------===//
 #include "codegen/tools/Run.h"
 #include "codegen/cpu/CpuExecutor.h"
-#include "codegen/dialect/TileDialect.h"
+#include "codegen/dialect/StageDialect.h"
 #include "codegen/interpret/RandomArguments.h"
 #include "codegen/interpret/StageExecutor.h"
 #include "codegen/interpret/TileExecutors.h"
@@ -35,12 +35,15 @@ static bool parseEntries(ArrayRef<std::string> entries, StringRef option,
   return true;
 }
 
-static void printOutputs(const Arguments &arguments, tile::KernelOp kernel) {
-  for (unsigned i = 0; i < kernel.getArgNames().size(); ++i) {
-    if (kernel.getArgKind(i) != tile::ArgumentKind::out &&
-        kernel.getArgKind(i) != tile::ArgumentKind::inout)
+static void printOutputs(const Arguments &arguments, Operation *kernel) {
+  auto names = kernel->getAttrOfType<ArrayAttr>("arg_names");
+  auto kinds = kernel->getAttrOfType<DenseI32ArrayAttr>("arg_kinds");
+  for (auto [name, kindNumber] :
+       llvm::zip(names.getAsValueRange<StringAttr>(), kinds.asArrayRef())) {
+    auto kind = static_cast<tile::ArgumentKind>(kindNumber);
+    if (kind != tile::ArgumentKind::out && kind != tile::ArgumentKind::inout)
       continue;
-    const HostTensor &tensor = arguments.at(kernel.getArgName(i).str());
+    const HostTensor &tensor = arguments.at(name.str());
     double sum = 0, largest = 0;
     int64_t numFinite = 0;
     for (double value : tensor.values)
@@ -49,7 +52,7 @@ static void printOutputs(const Arguments &arguments, tile::KernelOp kernel) {
         sum += value;
         largest = std::max(largest, std::fabs(value));
       }
-    llvm::outs() << kernel.getArgName(i) << ": " << nameOf(tensor.type) << " [";
+    llvm::outs() << name << ": " << nameOf(tensor.type) << " [";
     llvm::interleaveComma(tensor.sizes, llvm::outs());
     llvm::outs() << "] sum " << llvm::format("%.9g", sum) << " max "
                  << llvm::format("%.9g", largest) << " finite " << numFinite
@@ -193,6 +196,9 @@ int tilewright::runInterpret(int argc, char **argv) {
   cl::opt<uint64_t> shuffle(
       "shuffle", cl::cat(category), cl::init(0),
       cl::desc("seed of a random order of parallel tiles; 0: ascending"));
+  cl::opt<int> schedules(
+      "schedules", cl::cat(category), cl::init(5),
+      cl::desc("how many random interleavings the stage level runs"));
   cl::opt<bool> check(
       "check", cl::cat(category),
       cl::desc("compare merges, tile extents, orders and levels to tile 1"));
@@ -221,10 +227,11 @@ int tilewright::runInterpret(int argc, char **argv) {
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(file, &context);
   if (!module)
     return 1;
-  tile::KernelOp kernel;
+  Operation *kernel = nullptr;
   int numKernels = 0;
-  module->walk([&](tile::KernelOp op) {
-    if (name.empty() || op.getSymName() == name) {
+  module->walk([&](Operation *op) {
+    if (isa<tile::KernelOp, stage::KernelOp>(op) &&
+        (name.empty() || SymbolTable::getSymbolName(op) == name)) {
       kernel = op;
       ++numKernels;
     }
@@ -244,13 +251,21 @@ int tilewright::runInterpret(int argc, char **argv) {
                  << "; see --extents and --set\n";
     return 1;
   }
+  auto tileKernel = dyn_cast<tile::KernelOp>(kernel);
+  if (!tileKernel && (check || useSchedule)) {
+    llvm::errs() << "tilewright run: " << file
+                 << " holds a stage kernel, which "
+                 << "has one level and one schedule: drop --check and --tile\n";
+    return 1;
+  }
   if (check)
-    return checkKernel(kernel, *arguments, options, passes) ? 0 : 1;
+    return checkKernel(tileKernel, *arguments, options, passes) ? 0 : 1;
 
   if (useSchedule)
     options.tile = scheduledTiles(kernel);
   std::unique_ptr<Executor> executor =
-      level == Level::stage   ? createStageExecutor(seed)
+      level == Level::stage || !tileKernel
+          ? createStageExecutor(seed, schedules)
       : level == Level::cpu   ? createCpuExecutor()
       : level == Level::bound ? createBoundExecutor(options, passes)
                               : createTileExecutor(options);

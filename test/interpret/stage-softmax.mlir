@@ -2,8 +2,7 @@
 // that keeps a row in half a warp, change their layout through a buffer, and
 // are stored from registers. Two strips a block, so that slot and buffer are
 // used again.
-// RUN: tilewright opt %s | tilewright opt | FileCheck %s
-// CHECK: stage.kernel @softmax
+// RUN: tilewright run %s --extents m=50,n=100 --schedules 3
 #rows = #stage.frag<reg = [n:8:1], lane = [n:16:8, m:2:1], warp = [m:8:2]>
 #acc = #stage.frag<reg = [n:2:1, n:16:8], lane = [n:4:2, m:8:1], warp = [m:2:8, _:4:0]>
 #cols = #stage.frag<reg = [n:8:1], lane = [n:16:8, _:2:0], warp = [_:8:0]>

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/interpret/StageHardware.h"
+#include "codegen/layout/FragLayout.h"
 #include "codegen/layout/WgmmaOperand.h"
 #include "codegen/tools/Opt.h"
 #include "mlir/IR/MLIRContext.h"
@@ -274,6 +275,51 @@ TEST_F(Operands, thatNoDescriptorReachesAreRefused) {
   EXPECT_EQ(why, "axis 'x' is not in the tile");
   EXPECT_TRUE(mlir::failed(wgmmaOperand(tile(4096, 64, 128), axis("r"), why)));
   EXPECT_EQ(why, "a stride of 524288 bytes does not fit into a descriptor");
+}
+
+//===----------------------------------------------------------------------===//
+// Fragments through ldmatrix
+//===----------------------------------------------------------------------===//
+
+/// The accumulator's layout is that of 8 x 8 matrices: where shared memory has
+/// rows of 16 bytes along its columns, ldmatrix reads it as it is, and where it
+/// has them along its rows, transposed.
+TEST_F(Operands, ldmatrixReadsAccumulatorFragments) {
+  mlir::StringAttr r = axis("r"), c = axis("c");
+  auto layout = accumulatorLayout(&context, {r, c}, {64, 64}, c, 4);
+  ASSERT_TRUE(mlir::succeeded(layout));
+  auto fragment = tile::TileType::get(
+      &context, mlir::BFloat16Type::get(&context), {r, c}, {64, 64}, *layout);
+  for (bool transposed : {false, true})
+    for (int64_t swizzle : {0, 32, 64, 128}) {
+      auto smem = stage::SmemType::get(
+          &context, mlir::BFloat16Type::get(&context),
+          transposed ? llvm::ArrayRef{c, r} : llvm::ArrayRef{r, c}, {64, 64},
+          swizzle);
+      auto addressOf = [&](int64_t reg, int64_t lane, int64_t warp) {
+        Coordinates at = coordinatesOf(fragment, reg, lane, warp);
+        return static_cast<uint32_t>(transposed ? smem.offsetOf(at[c], at[r])
+                                                : smem.offsetOf(at[r], at[c]));
+      };
+      for (int64_t warp = 0; warp < 4; ++warp)
+        for (int64_t first = 0; first < numRegisters(*layout); first += 8) {
+          // Lane 8 i + j points at row j of matrix i: at the element in its
+          // column 0.
+          std::array<uint32_t, 32> addresses;
+          for (int64_t lane = 0; lane < 32; ++lane) {
+            int64_t row = lane % 8, reg = first + lane / 8 * 2;
+            addresses[lane] = transposed
+                                  ? addressOf(reg + row % 2, row / 2, warp)
+                                  : addressOf(reg, 4 * row, warp);
+          }
+          MatrixRegisters loaded = ldmatrix(addresses, 4, transposed, numbered);
+          for (int64_t lane = 0; lane < 32; ++lane)
+            for (int64_t i = 0; i < 4; ++i)
+              for (int64_t half = 0; half < 2; ++half)
+                ASSERT_EQ(static_cast<uint16_t>(loaded[lane][i] >> 16 * half),
+                          addressOf(first + 2 * i + half, lane, warp) / 2);
+        }
+    }
 }
 
 } // namespace

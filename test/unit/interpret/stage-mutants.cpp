@@ -1,0 +1,115 @@
+//===- stage-mutants.cpp - Nothing is deleted without being missed --------===//
+//
+// Of kernels written by hand and of kernels that the pipeline makes of the zoo,
+// each wait, arrival, fence and barrier is deleted in turn: the interpreter
+// must notice.
+//
+//===----------------------------------------------------------------------===//
+#include "StagePrograms.h"
+#include "codegen/Pipeline.h"
+#include "codegen/interpret/RandomArguments.h"
+#include "codegen/interpret/StageMutants.h"
+#include "mlir/Pass/PassManager.h"
+#include <gtest/gtest.h>
+
+using namespace tilewright;
+using namespace tilewright::test;
+
+namespace {
+
+void expectAllCaught(stage::KernelOp kernel, const Arguments &arguments,
+                     size_t idle) {
+  llvm::Expected<std::vector<MutantResult>> results =
+      checkMutants(kernel, arguments);
+  ASSERT_TRUE(static_cast<bool>(results))
+      << llvm::toString(results.takeError());
+  EXPECT_FALSE(results->empty());
+  size_t idleFound = 0;
+  for (const MutantResult &result : *results) {
+    idleFound += result.outcome == MutantResult::idle;
+    EXPECT_NE(result.outcome, MutantResult::survived) << result.report;
+  }
+  EXPECT_EQ(idleFound, idle);
+}
+
+TEST(StageMutants, ofFlashAreCaught) {
+  // Q's channel has one slot and carries one message a block.
+  StageProgram program(readTestFile("dialect/stage-flash.mlir"));
+  expectAllCaught(program.kernel(), flashArguments(128, 256), 1);
+}
+
+TEST(StageMutants, ofPersistentFlashAreCaught) {
+  // Now Q's slot is used again.
+  std::string text = readTestFile("dialect/stage-flash.mlir");
+  size_t at = text.find("warps 8 {");
+  text.insert(at + 8, "attributes {persistent} ");
+  StageProgram program(text);
+  expectAllCaught(program.kernel(), flashArguments(512, 256), 0);
+}
+
+TEST(StageMutants, ofGemmAreCaught) {
+  StageProgram program(readTestFile("interpret/stage-gemm.mlir"));
+  expectAllCaught(program.kernel(), gemmArguments(128, 128, 320), 0);
+}
+
+TEST(StageMutants, ofSoftmaxAreCaught) {
+  StageProgram program(readTestFile("interpret/stage-softmax.mlir"));
+  expectAllCaught(program.kernel(), softmaxArguments(32, 128), 0);
+}
+
+//===----------------------------------------------------------------------===//
+// The zoo
+//===----------------------------------------------------------------------===//
+
+struct ZooCase {
+  std::string file;
+  std::map<std::string, int64_t> extents;
+  std::map<std::string, double> scalars;
+  size_t idle;
+};
+
+class ZooMutants : public testing::TestWithParam<ZooCase> {};
+
+TEST_P(ZooMutants, areCaught) {
+  const ZooCase &zoo = GetParam();
+  mlir::DialectRegistry registry;
+  registerDialects(registry);
+  mlir::MLIRContext context(registry);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(
+      readTestFile("zoo/" + zoo.file + ".mlir"), &context);
+  ASSERT_TRUE(module);
+  llvm::Expected<Arguments> arguments = randomArguments(
+      *module->getOps<tile::KernelOp>().begin(), zoo.extents, zoo.scalars, 1);
+  ASSERT_TRUE(static_cast<bool>(arguments))
+      << llvm::toString(arguments.takeError());
+  BoundPipelineOptions bound;
+  for (auto [axis, extent] : zoo.extents)
+    bound.extents.push_back(axis + "=" + std::to_string(extent));
+  mlir::PassManager pm(&context);
+  buildBoundPipeline(pm, bound);
+  buildStagePipeline(pm);
+  ASSERT_TRUE(mlir::succeeded(pm.run(*module)));
+  expectAllCaught(*module->getOps<stage::KernelOp>().begin(), *arguments,
+                  zoo.idle);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Pipeline, ZooMutants,
+    testing::Values(ZooCase{"gemm",
+                            {{"m", 128}, {"n", 128}, {"k", 320}},
+                            {{"alpha", 0.1}},
+                            0},
+                    ZooCase{"flash",
+                            {{"b", 1},
+                             {"g", 1},
+                             {"r", 1},
+                             {"m", 128},
+                             {"n", 512},
+                             {"d", 64},
+                             {"e", 64}},
+                            {{"scale", 0.125}},
+                            1},
+                    ZooCase{"softmax", {{"m", 64}, {"n", 640}}, {}, 0}),
+    [](const auto &info) { return info.param.file; });
+
+} // namespace
