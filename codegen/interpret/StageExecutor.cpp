@@ -29,11 +29,11 @@ private:
 };
 
 /// Whether the kernel adds to the argument of this name.
-bool isAccumulated(tile::KernelOp kernel, StringRef name) {
+bool isAccumulated(stage::KernelOp kernel, StringRef name) {
   bool found = false;
-  kernel.walk([&](tile::AccumulateOp op) {
-    auto argument = cast<BlockArgument>(op.getTensor());
-    found |= kernel.getArgName(argument.getArgNumber()) == name;
+  kernel.walk([&](stage::GlobalAddOp op) {
+    unsigned number = cast<BlockArgument>(op.getTensor()).getArgNumber();
+    found |= cast<StringAttr>(kernel.getArgNames()[number]) == name;
   });
   return found;
 }
