@@ -93,7 +93,9 @@ TEST(Kernels, EveryElementwiseOp) {
 TEST(Kernels, BroadcastByAxis) {
   expectInOrder(opsOf([](Point at, auto x, auto y, auto) {
                   auto t = load<M, N>(x, at);
-                  auto row = sum<N>(t), column = max<M>(t), one = min<M, N>(t);
+                  auto row = sum<N>(t);
+                  auto column = max<M>(t);
+                  auto one = min<M, N>(t);
                   store(y, at, column + row * one);
                   Tile<f32, N, M> u = column + row;
                   store(y, at, broadcast<M, N>(u) + broadcast<N, M>(row));
