@@ -63,9 +63,30 @@ static void place(const PlannedMask &planned, ArrayRef<DeadPoints> dead) {
   value.replaceAllUsesExcept(mask, mask);
 }
 
+/// A store at points that a mask takes out of the domain would have to leave
+/// them alone, which no bound op says. (What is accumulated there is 0.)
+static LogicalResult checkStore(StoreOp op) {
+  for (auto fold = op->getParentOfType<FoldOp>(); fold;
+       fold = fold->getParentOfType<FoldOp>()) {
+    if (!fold.hasMask())
+      continue;
+    InFlightDiagnostic diag =
+        op.emitOpError("writes points inside a fold whose mask takes some of "
+                       "them out of the domain; write after the fold, or "
+                       "select by the condition in a fold without a mask");
+    diag.attachNote(fold.getLoc()) << "the fold with the mask";
+    return diag;
+  }
+  return success();
+}
+
 namespace {
 struct TilePlaceMasks : tilewright::impl::TilePlaceMasksBase<TilePlaceMasks> {
   void runOnOperation() override {
+    WalkResult writes = getOperation().walk(
+        [](StoreOp op) { return WalkResult(checkStore(op)); });
+    if (writes.wasInterrupted())
+      return signalPassFailure();
     FailureOr<MaskPlan> plan = planMasks(getOperation());
     if (failed(plan))
       return signalPassFailure();

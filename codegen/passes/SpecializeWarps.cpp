@@ -24,6 +24,7 @@ static bool isScalar(Type type) { return isa<FloatType, IntegerType>(type); }
 /// A pure computation on scalars, which any role may repeat.
 static bool isScalarComputation(Operation &op) {
   return isPure(&op) && op.getNumRegions() == 0 &&
+         !op.hasTrait<OpTrait::IsTerminator>() &&
          llvm::all_of(op.getOperandTypes(), isScalar) &&
          llvm::all_of(op.getResultTypes(), isScalar);
 }

@@ -76,3 +76,33 @@ stage.kernel @copy(in %x: !tile.tensor<f32, [m]>, out %y: !tile.tensor<f32, [m]>
   %v = stage.global_load %x[%m] at [m] : !tile.tensor<f32, [m]> -> !v
   stage.global_store %v -> %y[%m] at [m] : !v, !tile.tensor<f32, [m]>
 }
+
+// -----
+
+#acc = #stage.frag<reg = [n:2:1, m:2:8, n:8:8], lane = [n:4:2, m:8:1], warp = [m:4:16]>
+!a = !stage.smem<bf16, [m = 64, k = 64], 128>
+!acc = !tile.tile<bf16, [m = 64, k = 64], #stage.frag<reg = [k:2:1, m:2:8, k:8:8], lane = [k:4:2, m:8:1], warp = [m:4:16]>>
+// A fold that carries nothing ends once in each role.
+// CHECK-LABEL: stage.kernel @uncarried
+// CHECK: stage.tma_load
+// CHECK: stage.yield
+// CHECK-NOT: stage.yield
+// CHECK: }, {
+// CHECK: stage.release
+stage.kernel @uncarried(in %a: !tile.tensor<bf16, [m, k]>, out %c: !tile.tensor<bf16, [m, k]>) grid [m = 64] warps 4 {
+  %m = stage.tile_id m
+  %c0 = arith.constant 0 : i32
+  %c2 = arith.constant 2 : i32
+  %ac = stage.channel "a" depth 2 arrivals 1 : !stage.channel<!a>
+  stage.fold segments(full %c0 to %c2) {
+  ^bb0(%i: i32):
+    %as = stage.acquire %ac : !stage.channel<!a>
+    stage.tma_load %a[%m, %i] at [m, k] -> %as : !tile.tensor<bf16, [m, k]>, !a
+    %ag = stage.get %ac : !stage.channel<!a>
+    %x = stage.read %ag : !a -> !acc
+    stage.barrier warpgroup
+    stage.release %ac : !stage.channel<!a>
+    stage.global_store %x -> %c[%m, %i] at [m, k] : !acc, !tile.tensor<bf16, [m, k]>
+    stage.yield
+  }
+}
