@@ -1,9 +1,6 @@
-//===- AssemblerProbe.cpp - What the driver's assembler admits --*- C++ -*-===//
+//===- AssemblerProbe.cpp - Kernels that an assembler must complain of ----===//
 #include "runtime/AssemblerProbe.h"
-#include "runtime/Assembler.h"
-#include "runtime/AssemblerLog.h"
 
-#include "llvm/ADT/Twine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -57,49 +54,6 @@ std::string spillingPtx() {
     os << formatv("  st.volatile.global.f32 [%a+{1}], %v{0};\n", i, 4 * i);
   os << "  ret;\n}\n";
   return text;
-}
-
-static bool complains(StringRef log) {
-  Error error = checkAssemblerLog("probe", log, /*allowSpills=*/false);
-  bool failed = bool(error);
-  consumeError(std::move(error));
-  return failed;
-}
-
-Expected<AssemblerProbe> probeAssembler(Device &device) {
-  const DeviceProperties &info = device.properties();
-  if (info.computeMajor != 9 || info.computeMinor != 0)
-    return createStringError("the assembler's log is probed on compute "
-                             "capability 9.0 only, got " +
-                             Twine(info.computeMajor) + "." +
-                             Twine(info.computeMinor));
-  AssemblerProbe probe;
-  std::string spilling = spillingPtx();
-  for (bool spills : {false, true}) {
-    StringRef ptx = spills ? StringRef(spilling) : serialisedPtx();
-    Expected<std::string> log = driverLog(device, "probe", ptx);
-    if (!log)
-      return log.takeError();
-    (spills ? probe.logReportsSpills : probe.logReportsSerialised) =
-        complains(*log);
-    if (!spills)
-      continue;
-    Expected<Module> module = Module::load(device, "probe", ptx);
-    if (!module)
-      return module.takeError();
-    Expected<cuda::CUfunction> function = module->function("probe");
-    if (!function)
-      return function.takeError();
-    const cuda::DriverApi &api = device.driver();
-    int localBytes = 0;
-    if (Error error = api.check(
-            api.funcGetAttribute(
-                &localBytes, cuda::FunctionAttribute::localBytes, *function),
-            "cuFuncGetAttribute(local bytes)"))
-      return std::move(error);
-    probe.localBytesShowSpills = localBytes > 0;
-  }
-  return probe;
 }
 
 } // namespace tilewright

@@ -1,13 +1,11 @@
-//===- AssemblerProbe.h - What the driver's assembler admits ----*- C++ -*-===//
+//===- AssemblerProbe.h - Kernels an assembler must complain of -*- C++ -*-===//
 //
-// Whether the driver's log carries the warnings that ptxas prints is not
-// documented, so it is tried: two small kernels that are known to spill and to
-// be serialised.
+// For tests: what ptxas accepts with exit status 0, and yet must not run.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "runtime/Device.h"
+#include "llvm/ADT/StringRef.h"
 
 #include <string>
 
@@ -17,15 +15,5 @@ namespace tilewright {
 llvm::StringRef serialisedPtx();
 /// PTX for sm_90a that keeps 64 values in 24 registers.
 std::string spillingPtx();
-
-struct AssemblerProbe {
-  bool logReportsSerialised = false;
-  bool logReportsSpills = false;
-  bool localBytesShowSpills = false;
-};
-
-/// Tries on a device of compute capability 9.0; fails on others, and if the
-/// kernels do not assemble at all.
-llvm::Expected<AssemblerProbe> probeAssembler(Device &device);
 
 } // namespace tilewright

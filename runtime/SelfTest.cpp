@@ -303,20 +303,14 @@ Error checkCachedImage(Device &device) {
   return runCopyTiles(device, **kernel, 40, 40, 2);
 }
 
-/// Spills must not pass unnoticed, whichever assembler is used, and serialised
-/// MMAs only where there is no ptxas and the driver does not tell.
+/// Spills must not pass unnoticed, whichever assembler is used, nor serialised
+/// MMAs where there is a ptxas. The driver is not asked about the latter: that
+/// of 580.159 ends the process (H200, 2026-11-21) when it has such a kernel to
+/// report in its verbose log.
 Error checkAssembler(Device &device) {
-  Expected<AssemblerProbe> probe = probeAssembler(device);
-  if (!probe)
-    return probe.takeError();
-  auto yes = [](bool value) { return value ? "yes" : "no"; };
-  outs() << formatv(
-      "the driver's log tells of serialised MMAs: {0}, of "
-      "spills: {1}; local bytes tell of spills: {2}; ptxas: "
-      "{3}\n",
-      yes(probe->logReportsSerialised), yes(probe->logReportsSpills),
-      yes(probe->localBytesShowSpills), chosenPtxas().value_or("none"));
   for (bool spills : {false, true}) {
+    if (!spills && !chosenPtxas())
+      continue;
     std::string ptx = spills ? spillingPtx() : serialisedPtx().str();
     LaunchPlan plan;
     plan.entry = "probe";
@@ -336,11 +330,10 @@ Error checkAssembler(Device &device) {
       consumeError(kernel.takeError());
       continue;
     }
-    if (spills || chosenPtxas() || probe->logReportsSerialised)
-      return createStringError(
-          Twine(spills ? "a kernel that spills" : "a serialised kernel") +
-          " loaded: expected an error, got a log that says nothing: '" +
-          (*kernel)->assemblerLog() + "'");
+    return createStringError(
+        Twine(spills ? "a kernel that spills" : "a serialised kernel") +
+        " loaded: expected an error, got a log that says nothing: '" +
+        (*kernel)->assemblerLog() + "'");
   }
   return Error::success();
 }

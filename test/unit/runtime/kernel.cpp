@@ -244,13 +244,6 @@ TEST_F(KernelTest, Limits) {
                               "kind, got Fake GPU (sm_90)");
 }
 
-TEST_F(KernelTest, Probe) {
-  AssemblerProbe probe = llvm::cantFail(probeAssembler(device));
-  EXPECT_TRUE(probe.logReportsSerialised);
-  EXPECT_TRUE(probe.logReportsSpills);
-  EXPECT_FALSE(probe.localBytesShowSpills);
-}
-
 TEST_F(KernelTest, LoadsFromTheCache) {
   int compilations = 0;
   auto load = [&](llvm::StringRef ir) {
