@@ -63,12 +63,13 @@ constexpr std::string_view nameOf(DType type) {
 
 /// How a kernel argument is used and bound.
 enum class ArgKind : uint8_t {
-  in,     ///< tensor, positional, read
-  out,    ///< tensor, positional, written
-  inout,  ///< tensor, positional, read and written (accumulate)
-  scalar, ///< scalar, positional
-  param,  ///< scalar, bound by name at launch
-  table,  ///< tensor, bound by name at launch
+  in,       ///< tensor, positional, read
+  out,      ///< tensor, positional, written
+  inout,    ///< tensor, positional, read and written (accumulate)
+  scalar,   ///< scalar, positional
+  param,    ///< scalar, bound by name at launch
+  table,    ///< tensor, bound by name at launch
+  positive, ///< scalar, positional, above 0
 };
 
 struct Argument {

@@ -26,6 +26,10 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
   // taken as they stand.
   kernel.addPass(createTilePlaceMasks());
 
+  // Factors move behind the masks, so those must be in place; and before
+  // products take their additions, since a factor may stand between.
+  kernel.addPass(createTileFoldScale());
+
   // Which tiles hold no live point, and which need no masks: known only once
   // the masks are placed.
   kernel.addPass(createTileAnalyseMasks());

@@ -62,7 +62,7 @@ void dsl::detail::beginKernel(std::string_view signature,
   s.builder.setInsertionPointToEnd(&body);
   for (auto [i, spec] : llvm::enumerate(args)) {
     Type element = elementType(s, spec.type);
-    Type type = spec.kind == ArgKind::scalar
+    Type type = spec.kind == ArgKind::scalar || spec.kind == ArgKind::positive
                     ? element
                     : tile::TensorType::get(s.context.get(), element,
                                             axisNames(s, spec.axes));
@@ -361,7 +361,11 @@ dsl::detail::scheduleAttr(MLIRContext *context,
       context, dictionary(configuration.tile), configuration.consumers,
       configuration.stages.empty() ? DictionaryAttr()
                                    : dictionary(configuration.stages),
-      configuration.overlap, configuration.persistent);
+      configuration.overlap, configuration.persistent, configuration.registers,
+      configuration.descending.empty()
+          ? StringAttr()
+          : builder.getStringAttr(configuration.descending),
+      configuration.section);
 }
 
 std::shared_ptr<const Module>

@@ -39,6 +39,12 @@ template <class T> class Scalar : public Tile<T> {
 public:
   using Tile<T>::Tile;
 };
+/// A number given at launch, above 0: a launch with another is refused. The
+/// compiler may use it: max(x * k) is max(x) * k only then.
+template <class T> class Positive : public Scalar<T> {
+public:
+  using Scalar<T>::Scalar;
+};
 
 namespace detail {
 
@@ -54,6 +60,10 @@ template <class T> struct ArgumentOf<Scalar<T>> {
   static constexpr bool valid = true;
   static ArgumentSpec spec() { return {ArgKind::scalar, T::type, {}}; }
 };
+template <class T> struct ArgumentOf<Positive<T>> {
+  static constexpr bool valid = true;
+  static ArgumentSpec spec() { return {ArgKind::positive, T::type, {}}; }
+};
 
 template <class F> struct Signature;
 template <class F>
@@ -62,8 +72,9 @@ struct Signature<F> : Signature<decltype(&F::operator())> {};
 template <class R, class C, class... P> struct Signature<R (C::*)(P...) const> {
   template <class F>
   static void call(std::string_view signature, F &body, const Site &site) {
-    static_assert((ArgumentOf<std::remove_cvref_t<P>>::valid && ...),
-                  "a kernel takes In, Out, InOut and Scalar arguments");
+    static_assert(
+        (ArgumentOf<std::remove_cvref_t<P>>::valid && ...),
+        "a kernel takes In, Out, InOut, Scalar and Positive arguments");
     const std::array<ArgumentSpec, sizeof...(P)> specs = {
         ArgumentOf<std::remove_cvref_t<P>>::spec()...};
     beginKernel(signature, specs, site);

@@ -102,6 +102,17 @@ Schedule Schedule::persistent(Tune on) const {
   result.persists = std::move(on);
   return result;
 }
+Schedule Schedule::registers(Tune on) const {
+  Schedule result = *this;
+  result.holds = std::move(on);
+  return result;
+}
+Schedule Schedule::descending(Axis axis, Tune section) const {
+  Schedule result = *this;
+  result.lastFirst = axis.name;
+  result.sections = std::move(section);
+  return result;
+}
 Schedule Schedule::warpSpecialize(Roles given) const {
   Schedule result = *this;
   result.roles = std::move(given);
@@ -131,8 +142,8 @@ std::vector<Configuration> Schedule::configurations() const {
     gather(depth);
   for (const auto &[condition, why] : requirements)
     gather(condition);
-  for (const Tune *expression :
-       {&roles.producers, &roles.consumers, &overlaps, &persists})
+  for (const Tune *expression : {&roles.producers, &roles.consumers, &overlaps,
+                                 &persists, &holds, &sections})
     gather(*expression);
 
   std::vector<Assignment> assignments(1);
@@ -169,6 +180,9 @@ std::vector<Configuration> Schedule::configurations() const {
     config.consumers = value("the number of consumers", roles.consumers, 1);
     config.overlap = overlaps.at(assignment) != 0;
     config.persistent = persists.at(assignment) != 0;
+    config.registers = holds.at(assignment) != 0;
+    config.descending = lastFirst;
+    config.section = value("the number of tiles of a section", sections, 0);
     for (const auto &[condition, why] : requirements)
       if (config.reason.empty() && !condition.at(assignment))
         config.reason = why + " (" + condition.text() + ")";

@@ -90,6 +90,11 @@ struct Configuration {
   int64_t consumers = 1; ///< warpgroups that compute
   bool overlap = false;
   bool persistent = false;
+  bool registers = false;
+  /// Empty, or the axis whose tiles are taken last to first, for `section`
+  /// tiles of the others at a time.
+  std::string descending;
+  int64_t section = 0;
   /// Why this cannot run; empty if it can.
   std::string reason;
 
@@ -125,6 +130,13 @@ public:
   /// A block for each multiprocessor walks the tiles, and fetches for the next
   /// while it finishes one.
   Schedule persistent(Tune on = 1) const;
+  /// What a fold multiplies by and does not change is held in registers.
+  Schedule registers(Tune on = 1) const;
+  /// Tiles are taken from the last along `axis` to the first, for `section`
+  /// tiles of the other axes at a time (0: all). Where a mask makes the last
+  /// ones the longest, no block is left with one at the end, and a section's
+  /// tensors stay in the cache.
+  Schedule descending(Axis axis, Tune section = 0) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.
   Schedule require(Tune condition, std::string why) const;
@@ -142,6 +154,9 @@ private:
   Roles roles{0, 1};
   Tune overlaps = 0;
   Tune persists = 0;
+  Tune holds = 0;
+  std::string lastFirst;
+  Tune sections = 0;
 };
 
 } // namespace tilewright::dsl

@@ -13,7 +13,7 @@ template <class T = bf16> Kernel flashForward(ScoreMod score, MaskMod mask) {
       "flash_forward(q, k, v, o, lse, scale)",
       [=](In<T, B, G, R, M, D> q, In<T, B, G, N, D> k, In<T, B, G, N, E> v,
           Out<T, B, G, R, M, E> o, Out<f32, B, G, R, M> lse,
-          Scalar<f32> scale) {
+          Positive<f32> scale) {
         parallel<B, G, R, M>([&](Point at) {
           auto qTile = load<M, D>(q, at);
           auto [m, l, acc] = fold<N>(

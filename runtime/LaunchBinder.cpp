@@ -23,7 +23,8 @@ static bool isNamed(const Argument &argument) {
   return argument.kind == ArgKind::param || argument.kind == ArgKind::table;
 }
 static bool isScalar(const Argument &argument) {
-  return argument.kind == ArgKind::scalar || argument.kind == ArgKind::param;
+  return argument.kind == ArgKind::scalar ||
+         argument.kind == ArgKind::positive || argument.kind == ArgKind::param;
 }
 static bool isWritten(const Argument &argument) {
   return argument.kind == ArgKind::out || argument.kind == ArgKind::inout;
@@ -252,6 +253,13 @@ Error LaunchBinder::checkScalar(int arg, const ArgumentValue &value) const {
     return argumentError(arg, "expected a number of type " +
                                   textOf(argument.type) + ", got " +
                                   kindText(value) + "; pass a number");
+  double number = value.kind == Kind::real ? value.real
+                                           : static_cast<double>(value.integer);
+  if (argument.kind == ArgKind::positive && !(number > 0))
+    return argumentError(arg, "expected a number above 0, got " +
+                                  formatv("{0}", number).str() +
+                                  "; the kernel declares it Positive: pass "
+                                  "another, or declare it Scalar");
   if (isFloat(argument.type))
     return Error::success();
   if (value.kind == Kind::real)

@@ -11,8 +11,8 @@ namespace tilewright {
 namespace {
 
 // The names of enumerators, in their order.
-constexpr StringLiteral argKinds[] = {"in",     "out",   "inout",
-                                      "scalar", "param", "table"};
+constexpr StringLiteral argKinds[] = {"in",    "out",   "inout",   "scalar",
+                                      "param", "table", "positive"};
 constexpr StringLiteral parameterKinds[] = {"tensorMap", "pointer", "stride",
                                             "extent",    "scalar",  "scratch"};
 constexpr StringLiteral types[] = {"f32", "f16", "bf16", "f64", "i32", "i1"};

@@ -160,7 +160,8 @@ LogicalResult tilewright::verifyKernelArguments(Operation *op, Block &body,
       return op->emitOpError("argument ") << name << " has no valid kind";
     auto argKind = static_cast<tile::ArgumentKind>(kind);
     bool isScalar = argKind == tile::ArgumentKind::scalar ||
-                    argKind == tile::ArgumentKind::param;
+                    argKind == tile::ArgumentKind::param ||
+                    argKind == tile::ArgumentKind::positive;
     if (isScalar != !isa<tile::TensorType>(arg.getType()))
       return op->emitOpError("argument ")
              << name << " is '" << stringifyArgumentKind(argKind)

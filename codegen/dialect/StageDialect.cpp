@@ -262,6 +262,10 @@ LogicalResult KernelOp::verify() {
   if (getGridAxes().size() != getGridTiles().size())
     return emitOpError("has ") << getGridAxes().size() << " grid axes, but "
                                << getGridTiles().size() << " tile extents";
+  if (getDescendingAttr() &&
+      !llvm::is_contained(getGridAxes(), getDescendingAttr()))
+    return emitOpError("takes tiles in descending order of '")
+           << *getDescending() << "', which is not in the grid";
   return verifyKernelArguments(*this, getBody().front(), getArgNames(),
                                getArgKinds());
 }

@@ -34,6 +34,10 @@ def Stage_KernelOp : Stage_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock,
     body runs for every gridDim-th tile: channels go on from tile to tile, so
     that the producer fetches the next while the consumers still finish.
 
+    Tiles are numbered in row-major order of the grid axes. With `descending`,
+    that axis varies slowest and from its last tile to its first, for `section`
+    tiles of the other axes at a time (0: all of them).
+
     ```mlir
     stage.kernel @copy(in %x: !x, out %y: !x) grid [m = 128] warps 4 { ... }
     ```
@@ -41,7 +45,8 @@ def Stage_KernelOp : Stage_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock,
   let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$arg_names,
                        DenseI32ArrayAttr:$arg_kinds, StrArrayAttr:$grid_axes,
                        DenseI64ArrayAttr:$grid_tiles, I64Attr:$warps,
-                       UnitAttr:$persistent);
+                       UnitAttr:$persistent,
+                       OptionalAttr<StrAttr>:$descending, OptionalAttr<I64Attr>:$section);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

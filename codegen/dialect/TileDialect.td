@@ -82,17 +82,25 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     tile extent of each axis that a loop walks; how many consumer warpgroups;
     how deep the channels of each fold axis are; `overlap = 1`: products of a
     fold's next tile are issued before this tile's element-wise work;
-    `persistent = 1`: a block for each multiprocessor, which walks tiles. Passes
-    only read it. Axes not
-    named have tile extent 1 when a parallel or a fold binds them, and are held
+    `persistent = 1`: a block for each multiprocessor, which walks tiles;
+    `registers = 1`: what a loop multiplies by and does not change is held in
+    registers; `descending = "m"`: tiles are taken in descending order of m, for
+    `section` tiles of the other axes at a time (0: all), so that the longest
+    come first. Passes only read it. Axes not named have tile extent 1 when a parallel or a fold binds them, and are held
     whole when nothing binds them.
   }];
   let parameters = (ins "::mlir::DictionaryAttr":$tile,
     DefaultValuedParameter<"int64_t", "1">:$consumers,
     OptionalParameter<"::mlir::DictionaryAttr">:$stages,
     DefaultValuedParameter<"int64_t", "0">:$overlap,
-    DefaultValuedParameter<"int64_t", "0">:$persistent);
-  let assemblyFormat = "`<` $tile (`,` struct($consumers, $stages, $overlap, $persistent)^)? `>`";
+    DefaultValuedParameter<"int64_t", "0">:$persistent,
+    DefaultValuedParameter<"int64_t", "0">:$registers,
+    OptionalParameter<"::mlir::StringAttr">:$descending,
+    DefaultValuedParameter<"int64_t", "0">:$section);
+  let assemblyFormat = [{
+    `<` $tile (`,` struct($consumers, $stages, $overlap, $persistent,
+                          $registers, $descending, $section)^)? `>`
+  }];
 }
 
 #endif

@@ -48,7 +48,8 @@ def Tile_ReduceKindAttr : Tile_EnumAttr<Tile_ReduceKind, "reduce_kind">;
 
 def Tile_ArgumentKind : Tile_Enum<"ArgumentKind", "how a kernel argument is used and bound", [
   I32EnumAttrCase<"in", 0>, I32EnumAttrCase<"out", 1>, I32EnumAttrCase<"inout", 2>,
-  I32EnumAttrCase<"scalar", 3>, I32EnumAttrCase<"param", 4>, I32EnumAttrCase<"table", 5>]>;
+  I32EnumAttrCase<"scalar", 3>, I32EnumAttrCase<"param", 4>, I32EnumAttrCase<"table", 5>,
+  I32EnumAttrCase<"positive", 6>]>;
 
 def Tile_SegmentKind : Tile_Enum<"SegmentKind", "what the mask says of a range of tiles", [
   I32EnumAttrCase<"full", 0>, I32EnumAttrCase<"partial", 1>]>;
@@ -82,7 +83,9 @@ def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock, N
   let description = [{
     The body holds exactly one `tile.parallel` and scalar computations before
     it. Each argument has a kind (`in`, `out`, `inout`, `scalar`, `param`,
-    `table`) and a name, which is its SSA name.
+    `table`, `positive`) and a name, which is its SSA name. A `positive`
+    argument is a scalar, and every launch gives it a value above 0: a scale
+    that is may be moved behind a maximum.
 
     ```mlir
     tile.kernel @scale(in %x: !tile.tensor<f32, [m]>, out %y: !tile.tensor<f32, [m]>, scalar %a: f32) {

@@ -172,11 +172,34 @@ void StageLowering::countTiles() {
 }
 
 void StageLowering::decodeTileIds(Value tile) {
-  // Row major: the last axis varies fastest.
   SmallVector<StringAttr> axes = tile::axisNames(kernel.getGridAxes());
+  // The slow axis: its tiles from the last to the first, each for a section of
+  // the others.
+  std::optional<size_t> slow;
+  if (StringAttr descending = kernel.getDescendingAttr()) {
+    slow = llvm::find(axes, descending) - axes.begin();
+    Value others = nvvm.constI32(1);
+    for (size_t i = 0; i < axes.size(); ++i)
+      if (i != *slow)
+        others = nvvm.mul(others, tileCounts[i]);
+    Value count = tileCounts[*slow], first = nvvm.constI32(0), width = others;
+    if (int64_t section = kernel.getSection().value_or(0)) {
+      Value full = nvvm.mul(count, section);
+      first = nvvm.mul(nvvm.udiv(tile, full), nvvm.constI32(section));
+      tile = nvvm.urem(tile, full);
+      width = nvvm.smin(nvvm.constI32(section), nvvm.sub(others, first));
+    }
+    tileIds[axes[*slow]] =
+        nvvm.sub(nvvm.add(count, -1), nvvm.udiv(tile, width));
+    tile = nvvm.add(first, nvvm.urem(tile, width));
+  }
+  // The others row major: the last axis varies fastest.
   for (size_t i = axes.size(); i-- > 0;) {
-    tileIds[axes[i]] = i ? nvvm.urem(tile, tileCounts[i]) : tile;
-    if (i)
+    if (i == slow)
+      continue;
+    bool first = i == 0 || (i == 1 && slow == 0u);
+    tileIds[axes[i]] = first ? tile : nvvm.urem(tile, tileCounts[i]);
+    if (!first)
       tile = nvvm.udiv(tile, tileCounts[i]);
   }
 }

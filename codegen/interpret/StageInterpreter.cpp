@@ -50,6 +50,12 @@ static llvm::Error bindArguments(Launch &launch, Arguments &arguments) {
       return argumentError("argument '" + name + "': expected " + Twine(rank) +
                            " dimensions, got " + Twine(host.sizes.size()));
     if (!type) {
+      if (kernel.getArgKinds()[i] ==
+              static_cast<int32_t>(tile::ArgumentKind::positive) &&
+          !(host.values[0] > 0))
+        return argumentError("argument '" + name +
+                             "': expected a number above 0, got " +
+                             std::to_string(host.values[0]));
       launch.scalars[name] = host.values[0];
       continue;
     }

@@ -93,6 +93,9 @@ llvm::Error Program::bindArguments(KernelOp kernel, Arguments &arguments) {
         tensor.writer.assign(count, 0);
       tensors[value] = &tensor;
     } else {
+      if (kernel.getArgKind(i) == ArgumentKind::positive &&
+          !(host.values[0] > 0))
+        return fail("a number above 0", std::to_string(host.values[0]));
       define(value, {})->data[0] = host.values[0];
     }
   }

@@ -161,7 +161,8 @@ ScheduleAttr tilewright::defaultSchedule(KernelOp kernel) {
       extents.set(axis, builder.getI64IntegerAttr(64));
   return ScheduleAttr::get(
       kernel.getContext(), extents.getDictionary(kernel.getContext()),
-      /*consumers=*/1, /*stages=*/{}, /*overlap=*/0, /*persistent=*/0);
+      /*consumers=*/1, /*stages=*/{}, /*overlap=*/0, /*persistent=*/0,
+      /*registers=*/0, /*descending=*/{}, /*section=*/0);
 }
 
 //===----------------------------------------------------------------------===//

@@ -146,9 +146,14 @@ LogicalResult StageBuilder::run() {
   kernel = stage::KernelOp::create(
       builder, loc, source.getSymNameAttr(), source.getArgNames(),
       source.getArgKindsAttr(), parallel.getAxes(), parallel.getExtentsAttr(),
-      builder.getI64IntegerAttr(warps));
-  if (source.getSchedule())
-    kernel.setPersistent(source.getSchedule()->getPersistent());
+      builder.getI64IntegerAttr(warps), /*persistent=*/UnitAttr(),
+      /*descending=*/StringAttr(), /*section=*/IntegerAttr());
+  if (tile::ScheduleAttr schedule = source.getScheduleAttr()) {
+    kernel.setPersistent(schedule.getPersistent());
+    kernel.setDescendingAttr(schedule.getDescending());
+    if (schedule.getSection())
+      kernel.setSection(schedule.getSection());
+  }
   Block &body = kernel.getBody().emplaceBlock();
   for (BlockArgument arg : source.getBody().getArguments())
     versions[arg] = {body.addArgument(arg.getType(), arg.getLoc())};

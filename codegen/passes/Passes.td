@@ -28,6 +28,10 @@ def TileAnalyseMasks : TilewrightPass<"tile-analyse-masks", "::tilewright::tile:
   let summary = "which tiles of each fold are dead, partly live and live throughout";
 }
 
+def TileFoldScale : TilewrightPass<"tile-fold-scale", "::tilewright::tile::KernelOp"> {
+  let summary = "exponentials to base 2, with one multiply-add in front of each";
+}
+
 def FuseAccumulators : TilewrightPass<"tile-fuse-accumulators", "::tilewright::tile::KernelOp"> {
   let summary = "an addition to a dot's only use becomes the dot's accumulator";
 }

@@ -7,6 +7,7 @@
 #include "runtime/PlanJson.h"
 
 #include "llvm/Support/raw_ostream.h"
+#include <cmath>
 
 using namespace tilewright;
 
@@ -214,6 +215,17 @@ TEST_F(LaunchBinderTest, AlignmentOfVectorAccess) {
   call.tensor(2).strides = {40000, 65, 1};
   EXPECT_CONTAINS(bind(), "dimension 1 (axis 'm'): expected a stride of a "
                           "multiple of 16 bytes, got 260 bytes");
+}
+
+TEST_F(LaunchBinderTest, Positive) {
+  LaunchPlan plan = attentionPlan();
+  plan.args[3].kind = ArgKind::positive;
+  binder = llvm::cantFail(LaunchBinder::create(plan));
+  EXPECT_EQ(bind(), "success");
+  for (double scale : {0.0, -0.5, std::nan("")}) {
+    call.positional[3] = scale;
+    EXPECT_CONTAINS(bind(), "argument 'scale': expected a number above 0, got");
+  }
 }
 
 TEST_F(LaunchBinderTest, Device) {
