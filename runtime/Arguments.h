@@ -7,7 +7,6 @@
 
 #include "codegen/LaunchPlan.h"
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <concepts>
@@ -37,7 +36,7 @@ struct TensorRef {
   TensorRef(void *data, DType type, std::span<const int64_t> sizeList,
             std::span<const int64_t> strideList, int device = hostDevice)
       : data(data), type(type), rank(int(sizeList.size())), device(device) {
-    for (int i = 0; i < std::min(rank, maxRank); ++i) {
+    for (int i = 0; i < storedRank(); ++i) {
       sizes[i] = sizeList[i];
       strides[i] = strideList[i];
     }
@@ -48,16 +47,24 @@ struct TensorRef {
                          int device = hostDevice) {
     TensorRef tensor(data, type, sizeList, sizeList, device);
     int64_t stride = 1;
-    for (int i = std::min(tensor.rank, maxRank) - 1; i >= 0; --i) {
+    for (int i = tensor.storedRank() - 1; i >= 0; --i) {
       tensor.strides[i] = stride;
       stride *= tensor.sizes[i];
     }
     return tensor;
   }
 
+  /// The same tensor, in the memory of GPU `index`.
+  TensorRef on(int index) const {
+    TensorRef tensor = *this;
+    tensor.device = index;
+    return tensor;
+  }
+
   bool operator==(const TensorRef &other) const {
     return data == other.data && sameShape(other);
   }
+  int storedRank() const { return rank < maxRank ? rank : maxRank; }
   /// Everything but the address.
   bool sameShape(const TensorRef &other) const {
     return type == other.type && rank == other.rank && device == other.device &&

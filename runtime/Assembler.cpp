@@ -5,12 +5,15 @@
 #include "runtime/JitLog.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
+
+#include <mutex>
 
 using namespace llvm;
 
@@ -50,6 +53,25 @@ std::optional<std::string> findPtxas() {
 
 std::optional<std::string> chosenPtxas() {
   return env::usePtxas() ? findPtxas() : std::nullopt;
+}
+
+std::string ptxasVersion(const std::string &path) {
+  static std::mutex mutex;
+  static StringMap<std::string> known;
+  std::lock_guard lock(mutex);
+  auto [entry, isNew] = known.try_emplace(path, path);
+  SmallString<128> output;
+  if (!isNew || sys::fs::createTemporaryFile("tilewright", "txt", output))
+    return entry->second;
+  FileRemover remove(output);
+  std::optional<StringRef> redirects[] = {StringRef(), StringRef(output),
+                                          StringRef()};
+  int status = sys::ExecuteAndWait(path, {path, "--version"}, std::nullopt,
+                                   redirects, /*SecondsToWait=*/10);
+  auto text = MemoryBuffer::getFile(output);
+  if (status == 0 && text && !(*text)->getBuffer().trim().empty())
+    entry->second = (*text)->getBuffer().trim().str();
+  return entry->second;
 }
 
 Expected<Assembly> assembleWithPtxas(StringRef ptxas, StringRef name,

@@ -27,6 +27,11 @@ std::optional<std::string> findPtxas();
 /// TILEWRIGHT_USE_PTXAS is 0.
 std::optional<std::string> chosenPtxas();
 
+/// What a ptxas says of its version, for keys: two of one version make the same
+/// code, wherever they lie. Its path, if it does not run. Asked once a process
+/// and path.
+std::string ptxasVersion(const std::string &path);
+
 /// Assembles for `target` ("sm_90a"). Fails, with the log, if the PTX is
 /// refused, and if its kernels spill or are serialised.
 llvm::Expected<Assembly> assembleWithPtxas(llvm::StringRef ptxas,

@@ -20,6 +20,9 @@
   X(cacheDir, std::string, "TILEWRIGHT_CACHE_DIR", "",                         \
     "Folder of the kernel cache; if empty, tilewright under XDG_CACHE_HOME "   \
     "or ~/.cache.")                                                            \
+  X(cacheMib, int64_t, "TILEWRIGHT_CACHE_MIB", 1024,                           \
+    "Size limit of the kernel cache in MiB; kernels used least recently go "   \
+    "first; 0: no limit.")                                                     \
   X(cudaDriver, std::string, "TILEWRIGHT_CUDA_DRIVER", "",                     \
     "Path of libcuda.so.1; if empty, it is searched for.")                     \
   X(nvrtc, std::string, "TILEWRIGHT_NVRTC", "",                                \

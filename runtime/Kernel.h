@@ -23,6 +23,8 @@ struct KernelImage {
   CompiledKernel kernel;
   std::string cubin;        ///< GPU targets; if empty, the PTX is loaded
   std::string assemblerLog; ///< of cubin or PTX
+  /// CPU target: machine code, an object file. It takes the bitcode's place.
+  std::string object;
 };
 
 /// Assembles the PTX of a GPU kernel into the cubin of its image. Without

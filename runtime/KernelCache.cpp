@@ -2,7 +2,7 @@
 //
 // A file is: a line with the format's name, a line with the SHA-256 of what
 // follows, a line of JSON with the plan and the sizes of the rest, and the
-// rest: PTX, bitcode, cubin, log.
+// rest: PTX, bitcode, cubin, log, object file.
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/KernelCache.h"
@@ -14,6 +14,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Config/llvm-config.h"
+#include "llvm/Support/CachePruning.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/LockFileManager.h"
@@ -31,7 +32,7 @@ using namespace llvm;
 namespace tilewright {
 
 /// Changes whenever the format does: older files then are not found.
-static constexpr StringLiteral formatName = "tilewright kernel 1";
+static constexpr StringLiteral formatName = "tilewright kernel 2";
 
 static constexpr std::chrono::seconds patience(60);
 
@@ -47,7 +48,8 @@ std::string writeImage(const KernelImage &image) {
   std::string body;
   raw_string_ostream os(body);
   const std::string *parts[] = {&image.kernel.ptx, &image.kernel.bitcode,
-                                &image.cubin, &image.assemblerLog};
+                                &image.cubin, &image.assemblerLog,
+                                &image.object};
   json::Array sizes;
   for (const std::string *part : parts)
     sizes.push_back(int64_t(part->size()));
@@ -79,7 +81,7 @@ Expected<KernelImage> readImage(StringRef file) {
   json::Value *planValue = object ? object->get("plan") : nullptr;
   KernelImage image;
   std::string *parts[] = {&image.kernel.ptx, &image.kernel.bitcode,
-                          &image.cubin, &image.assemblerLog};
+                          &image.cubin, &image.assemblerLog, &image.object};
   if (!planValue || !sizes || sizes->size() != std::size(parts))
     return damaged("its header lacks fields");
   Expected<LaunchPlan> plan = planFromJson(*planValue);
@@ -115,7 +117,8 @@ static std::string processFolder() {
 }
 
 KernelCache &KernelCache::process() {
-  static auto &cache = *new KernelCache(processFolder());
+  static auto &cache = *new KernelCache(
+      processFolder(), std::max<int64_t>(env::cacheMib(), 0) << 20);
   return cache;
 }
 
@@ -131,10 +134,27 @@ std::string KernelCache::key(ArrayRef<StringRef> parts) {
 }
 
 std::string KernelCache::pathOf(StringRef key) const {
-  // Two levels, so that no folder grows beyond what tools list well.
+  // LLVM's pruning takes files of this prefix, in one folder, for entries.
   SmallString<128> path(folder);
-  sys::path::append(path, key.take_front(2), key.drop_front(2) + ".kernel");
+  sys::path::append(path, "llvmcache-" + key);
   return path.str().str();
+}
+
+void KernelCache::prune(int64_t storedBytes) {
+  if (limitBytes <= 0)
+    return;
+  // Looking through the folder takes time: do it at a process's first entry,
+  // then after every 64th of the limit.
+  int64_t unpruned = unprunedBytes.load();
+  if (unpruned >= 0 &&
+      unprunedBytes.fetch_add(storedBytes) + storedBytes < limitBytes / 64)
+    return;
+  unprunedBytes = 0;
+  CachePruningPolicy policy;
+  policy.Interval = std::chrono::seconds(0);
+  policy.Expiration = std::chrono::seconds(0);
+  policy.MaxSizeBytes = uint64_t(limitBytes);
+  pruneCache(folder, policy);
 }
 
 void KernelCache::warnOnce(const Twine &what) {
@@ -157,8 +177,18 @@ bool KernelCache::makeFolderOf(StringRef path) {
 std::optional<KernelImage> KernelCache::find(StringRef key) {
   if (folder.empty())
     return std::nullopt;
-  auto file = MemoryBuffer::getFile(pathOf(key), /*IsText=*/false,
-                                    /*RequiresNullTerminator=*/false);
+  // The time of access is what pruning goes by; file systems alone keep it too
+  // coarsely.
+  std::string path = pathOf(key);
+  Expected<sys::fs::file_t> handle =
+      sys::fs::openNativeFileForRead(path, sys::fs::OF_UpdateAtime);
+  if (!handle) {
+    consumeError(handle.takeError());
+    return std::nullopt;
+  }
+  auto file = MemoryBuffer::getOpenFile(*handle, path, /*FileSize=*/-1,
+                                        /*RequiresNullTerminator=*/false);
+  sys::fs::closeFile(*handle);
   if (!file)
     return std::nullopt;
   Expected<KernelImage> image = readImage((*file)->getBuffer());
@@ -182,9 +212,10 @@ void KernelCache::store(StringRef key, const KernelImage &image) {
   if (!temporary)
     return warnOnce(toString(temporary.takeError()));
   std::error_code code;
+  std::string text = writeImage(image);
   {
     raw_fd_ostream os(temporary->FD, /*shouldClose=*/false);
-    os << writeImage(image);
+    os << text;
     os.flush();
     code = os.error();
     os.clear_error();
@@ -194,7 +225,8 @@ void KernelCache::store(StringRef key, const KernelImage &image) {
     return warnOnce(code.message());
   }
   if (Error error = temporary->keep(path))
-    warnOnce(toString(std::move(error)));
+    return warnOnce(toString(std::move(error)));
+  prune(int64_t(text.size()));
 }
 
 Expected<KernelImage> KernelCache::findOrBuild(
@@ -291,7 +323,8 @@ loadCached(Device &device, StringRef ir, StringRef target,
   // A cubin of sm_80 is made for the GPU at hand, so that counts, too.
   std::string capability =
       utostr(info.computeMajor) + utostr(info.computeMinor);
-  std::string assembler = chosenPtxas().value_or("driver");
+  std::optional<std::string> ptxas = chosenPtxas();
+  std::string assembler = ptxas ? ptxasVersion(*ptxas) : "driver";
   std::string key =
       KernelCache::key({ir, target, capability, utostr(info.driverVersion),
                         assembler, compilerIdentity()});

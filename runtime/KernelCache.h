@@ -2,8 +2,9 @@
 //
 // A folder of compiled kernels, each under the hash of all that went into it.
 // Any number of processes share it. A file appears whole, by renaming, and
-// carries a checksum: what was damaged since is built anew. A cache that
-// cannot be written is no cache: it warns once and gets out of the way.
+// carries a checksum: what was damaged since is built anew. Beyond its limit,
+// what was used least recently goes. A cache that cannot be written is no
+// cache: it warns once and gets out of the way.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -21,10 +22,13 @@ namespace tilewright {
 class KernelCache {
 public:
   /// A cache in `folder`, which is made when first written to. An empty name
-  /// means no cache.
-  explicit KernelCache(std::string folder) : folder(std::move(folder)) {}
+  /// means no cache. Its files are kept below `limitBytes`, to within a 64th;
+  /// 0: no limit.
+  explicit KernelCache(std::string folder, int64_t limitBytes = 0)
+      : folder(std::move(folder)), limitBytes(limitBytes) {}
 
-  /// The process's cache: TILEWRIGHT_CACHE and TILEWRIGHT_CACHE_DIR.
+  /// The process's cache: TILEWRIGHT_CACHE, TILEWRIGHT_CACHE_DIR and
+  /// TILEWRIGHT_CACHE_MIB.
   static KernelCache &process();
 
   /// The key of a kernel: SHA-256 over its parts, which are the IR (or PTX),
@@ -54,8 +58,12 @@ public:
 private:
   void warnOnce(const llvm::Twine &what);
   bool makeFolderOf(llvm::StringRef path);
+  void prune(int64_t storedBytes);
 
   std::string folder;
+  int64_t limitBytes;
+  /// Bytes stored since the folder was last looked through; none ever: -1.
+  std::atomic<int64_t> unprunedBytes = -1;
   std::atomic<bool> warned = false;
 };
 

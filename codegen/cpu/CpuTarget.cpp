@@ -41,6 +41,9 @@ llvm::Expected<llvm::orc::JITTargetMachineBuilder> cpu::hostMachine() {
   if (!builder)
     return builder.takeError();
   builder->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+  // As the JIT links: anywhere, libm through a table.
+  builder->setRelocationModel(llvm::Reloc::PIC_);
+  builder->setCodeModel(llvm::CodeModel::Small);
   return builder;
 }
 

@@ -1,22 +1,11 @@
 //===- LaunchSignature.cpp - Parameters of a CPU entry point --------------===//
 #include "codegen/cpu/LaunchSignature.h"
+#include "codegen/dialect/LaunchArguments.h"
 
 using namespace mlir;
 using namespace tilewright;
 using namespace tilewright::cpu;
 using namespace tilewright::tile;
-
-static DType dtypeOf(Type type) {
-  if (type.isF64())
-    return DType::f64;
-  if (type.isF16())
-    return DType::f16;
-  if (type.isBF16())
-    return DType::bf16;
-  if (type.isInteger(32))
-    return DType::i32;
-  return type.isInteger(1) ? DType::i1 : DType::f32;
-}
 
 namespace {
 /// What a kernel says of its axes.
@@ -129,12 +118,10 @@ FailureOr<LaunchSignature> cpu::describeLaunch(KernelOp kernel) {
     return int(plan.params.size() - 1);
   };
 
+  plan.args = describeArguments(kernel.getBody().front(), kernel.getArgNames(),
+                                kernel.getArgKinds());
   DenseSet<StringAttr> ofTensors;
   for (auto [i, value] : llvm::enumerate(kernel.getBody().getArguments())) {
-    Argument &arg = plan.args.emplace_back();
-    arg.name = kernel.getArgName(i).str();
-    arg.kind = static_cast<ArgKind>(kernel.getArgKind(i));
-    arg.type = dtypeOf(elementTypeOf(value.getType()));
     SmallVector<int> &strides = signature.strideOf.emplace_back();
     if (!isa<tile::TensorType>(value.getType())) {
       signature.valueOf.push_back(addParam(Parameter::Kind::scalar, i));
@@ -143,7 +130,6 @@ FailureOr<LaunchSignature> cpu::describeLaunch(KernelOp kernel) {
     signature.valueOf.push_back(addParam(Parameter::Kind::pointer, i));
     ArrayRef<StringAttr> axes = axesOf(value.getType());
     for (auto [dim, axis] : llvm::enumerate(axes)) {
-      arg.axes.push_back(axis.str());
       ofTensors.insert(axis);
       strides.push_back(dim + 1 == axes.size()
                             ? -1

@@ -4,38 +4,19 @@
 // kept in order: tensor maps, pointers, strides, extents, scalars.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/dialect/LaunchArguments.h"
 #include "codegen/hopper/LowerStage.h"
 
 using namespace mlir;
 using namespace tilewright;
 
-static DType dtypeOf(Type type) {
-  if (type.isF32())
-    return DType::f32;
-  if (type.isF16())
-    return DType::f16;
-  if (type.isBF16())
-    return DType::bf16;
-  if (type.isF64())
-    return DType::f64;
-  return type.isInteger(1) ? DType::i1 : DType::i32;
-}
-
 void StageLowering::describeArguments() {
-  for (auto [i, value] :
-       llvm::enumerate(kernel.getBody().front().getArguments())) {
-    Argument argument;
-    argument.name = cast<StringAttr>(kernel.getArgNames()[i]).str();
-    argument.kind = static_cast<ArgKind>(kernel.getArgKinds()[i]);
-    argument.type = dtypeOf(tile::elementTypeOf(value.getType()));
-    if (auto tensor = dyn_cast<tile::TensorType>(value.getType())) {
-      argument.type = dtypeOf(tensor.getElementType());
-      for (StringAttr axis : tensor.getAxes())
-        argument.axes.push_back(axis.str());
+  Block &body = kernel.getBody().front();
+  plan.args = tilewright::describeArguments(body, kernel.getArgNames(),
+                                            kernel.getArgKinds());
+  for (Type type : body.getArgumentTypes())
+    if (auto tensor = dyn_cast<tile::TensorType>(type))
       approximate |= tensor.getElementType().getIntOrFloatBitWidth() == 16;
-    }
-    plan.args.push_back(std::move(argument));
-  }
 }
 
 LogicalResult StageLowering::describeGrid() {

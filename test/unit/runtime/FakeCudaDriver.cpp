@@ -273,7 +273,8 @@ static CUresult assemble(const std::string &image, char *info, char *error) {
     return success;
   std::strcpy(info, after(image, "FAKE-LOG").c_str());
   // The runtime probes what a log tells.
-  if (image.find("wgmma.mma_async") != std::string::npos)
+  if (image.find(".entry probe(") != std::string::npos &&
+      image.find("wgmma.mma_async") != std::string::npos)
     std::strcpy(info, "(C7517) warpgroup.wait is injected");
   if (image.find(".maxnreg 24") != std::string::npos)
     std::strcpy(info, "228 bytes spill stores");

@@ -6,6 +6,10 @@
 #include "runtime/AssemblerProbe.h"
 #include "runtime/SelfTest.h"
 
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
 using namespace tilewright;
 
 namespace {
@@ -16,6 +20,29 @@ constexpr const char *cleanLog =
     "ptxas info    : Function properties for attend\n"
     "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
     "ptxas info    : Used 168 registers, used 9 barriers, 1024 bytes smem\n";
+
+TEST(Ptxas, VersionNotPathIsItsIdentity) {
+  EXPECT_EQ(ptxasVersion("/nowhere/ptxas"), "/nowhere/ptxas");
+  // Two of one version, as scripts.
+  auto script = [](const char *version) {
+    llvm::SmallString<128> path;
+    int file = -1;
+    EXPECT_FALSE(llvm::sys::fs::createTemporaryFile("ptxas", "sh", file, path));
+    llvm::raw_fd_ostream os(file, /*shouldClose=*/true);
+    os << "#!/bin/sh\necho " << version << "\n";
+    os.close();
+    EXPECT_FALSE(
+        llvm::sys::fs::setPermissions(path, llvm::sys::fs::perms::all_all));
+    return path.str().str();
+  };
+  std::string a = script("V13.0.88"), b = script("V13.0.88"),
+              c = script("V13.1.0");
+  EXPECT_EQ(ptxasVersion(a), "V13.0.88");
+  EXPECT_EQ(ptxasVersion(a), ptxasVersion(b));
+  EXPECT_NE(ptxasVersion(a), ptxasVersion(c));
+  for (const std::string &path : {a, b, c})
+    llvm::sys::fs::remove(path);
+}
 
 TEST(AssemblerLog, Clean) {
   EXPECT_EQ(textOf(checkAssemblerLog("attend", cleanLog, false)), "success");

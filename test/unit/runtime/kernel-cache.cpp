@@ -27,6 +27,7 @@ KernelImage exampleImage() {
   image.kernel.compileMs = 12.5;
   image.cubin = std::string("\177ELF\0\n\n", 7);
   image.assemblerLog = "Used 32 registers\n";
+  image.object = "an object file";
   return image;
 }
 
@@ -73,6 +74,7 @@ TEST_F(KernelCacheTest, ImageRoundTrip) {
   EXPECT_EQ(again.kernel.bitcode, image.kernel.bitcode);
   EXPECT_EQ(again.cubin, image.cubin);
   EXPECT_EQ(again.assemblerLog, image.assemblerLog);
+  EXPECT_EQ(again.object, image.object);
   EXPECT_EQ(again.kernel.compileMs, 12.5);
 }
 
@@ -87,6 +89,41 @@ TEST_F(KernelCacheTest, Keeps) {
        it != end && !code; it.increment(code))
     files += it->type() == fs::file_type::regular_file;
   EXPECT_EQ(files, 1);
+}
+
+TEST_F(KernelCacheTest, WhatWasUsedLeastRecentlyGoes) {
+  KernelImage image = exampleImage();
+  image.kernel.ptx = std::string(100000, 'x');
+  KernelCache cache(folder.str().str(), 450000); // four entries
+  auto keyOf = [](int i) {
+    return KernelCache::key({"ir", std::to_string(i)});
+  };
+  auto age = [&](int i, int seconds) {
+    int file = open(cache.pathOf(keyOf(i)).c_str(), O_RDWR);
+    auto time =
+        std::chrono::system_clock::now() - std::chrono::seconds(seconds);
+    EXPECT_FALSE(fs::setLastAccessAndModificationTime(file, time));
+    close(file);
+  };
+  for (int i = 0; i < 4; ++i) {
+    cache.store(keyOf(i), image);
+    age(i, 1000 - i); // 0 is the oldest
+  }
+  EXPECT_TRUE(cache.find(keyOf(0)).has_value()); // and now the newest
+  cache.store(keyOf(4), image);
+  cache.store(keyOf(5), image);
+  std::string left;
+  for (int i = 0; i < 6; ++i)
+    if (cache.find(keyOf(i)))
+      left += std::to_string(i);
+  EXPECT_EQ(left, "0345");
+
+  // Without a limit everything stays.
+  KernelCache unlimited(folder.str().str());
+  for (int i = 0; i < 9; ++i)
+    unlimited.store(keyOf(i), image);
+  for (int i = 0; i < 9; ++i)
+    EXPECT_TRUE(unlimited.find(keyOf(i)).has_value());
 }
 
 TEST_F(KernelCacheTest, FailureIsNotKept) {
@@ -146,8 +183,11 @@ TEST_F(KernelCacheTest, UnwritableFolder) {
 TEST_F(KernelCacheTest, FullDisk) {
   // A limit on the size of files fails a write as a full disk does.
   std::string path = cache().pathOf(key);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
   pid_t child = fork();
   if (child == 0) {
+    dup2(ends[1], STDERR_FILENO);
     struct rlimit limit = {16, 16};
     setrlimit(RLIMIT_FSIZE, &limit);
     signal(SIGXFSZ, SIG_IGN);
@@ -159,6 +199,14 @@ TEST_F(KernelCacheTest, FullDisk) {
   int status = 0;
   waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
+  char text[1000];
+  ssize_t size = read(ends[0], text, sizeof text);
+  close(ends[0]);
+  close(ends[1]);
+  ASSERT_GT(size, 0);
+  EXPECT_CONTAINS(std::string(text, size_t(size)),
+                  "cannot be used: File too large; kernels are compiled at "
+                  "every start");
 }
 
 TEST_F(KernelCacheTest, NoFolderMeansNoCache) {

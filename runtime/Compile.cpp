@@ -1,0 +1,468 @@
+//===- Compile.cpp - From a kernel to a function to call ------------------===//
+//
+// A kernel is specialised to the extents of the axes it holds whole, and to
+// nothing else of a launch. So code is made when those are known, and kept by
+// them; a call compares them with those of the call before and launches.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/Compile.h"
+#include "codegen/Compile.h"
+#include "codegen/dialect/LaunchArguments.h"
+#include "codegen/passes/Bind.h"
+#include "codegen/target/Target.h"
+#include "dsl/Module.h"
+#include "runtime/Assembler.h"
+#include "runtime/CpuLoader.h"
+#include "runtime/KernelCache.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <mutex>
+
+using namespace llvm;
+using namespace tilewright;
+using dsl::Configuration;
+
+/// What the user-facing API throws of an error of the inside.
+[[noreturn]] static void raise(llvm::Error error) {
+  throw tilewright::Error({toString(std::move(error)), "", "", "", ""});
+}
+
+/// The same of what may have failed.
+static void check(llvm::Error error) {
+  if (error)
+    raise(std::move(error));
+}
+
+namespace {
+
+/// Where a launch says how long an axis is that the kernel holds whole.
+struct WholeAxis {
+  std::string axis; ///< as the argument names it
+  int arg;          ///< among the positional, or else the named arguments
+  bool isNamed;
+  std::string argName;
+  int dim;
+};
+
+/// Code for one set of extents.
+struct Loaded {
+  std::vector<int64_t> extents; ///< of the whole axes
+  std::unique_ptr<tilewright::Kernel> onGpu;
+  std::unique_ptr<CpuKernel> onCpu;
+  std::string configuration;
+};
+
+} // namespace
+
+struct Executable::State {
+  State(dsl::Kernel kernel, dsl::Target target, Device *device,
+        LaunchBinder signature)
+      : kernel(std::move(kernel)), target(target), device(device),
+        signature(std::move(signature)) {}
+
+  dsl::Kernel kernel;
+  dsl::Target target;
+  Device *device; ///< null: the CPU
+  /// The arguments, checked before there is code.
+  LaunchBinder signature;
+  /// Configurations to try in order; empty: the kernel as it stands.
+  std::vector<Configuration> choices;
+  std::vector<WholeAxis> whole;
+
+  std::mutex mutex; ///< of what follows
+  std::vector<std::shared_ptr<Loaded>> loaded;
+  std::shared_ptr<Loaded> last;
+
+  int place() const { return device ? device->index() : hostDevice; }
+  void findWholeAxes();
+  void choose(const dsl::Assignment &tunables);
+  std::shared_ptr<Loaded> codeFor(ArrayRef<int64_t> extents);
+  std::shared_ptr<Loaded> codeFor(ArrayRef<ArgumentValue> positional,
+                                  ArrayRef<NamedArgument> named);
+
+private:
+  Expected<std::shared_ptr<Loaded>> make(ArrayRef<int64_t> extents);
+  llvm::Error load(const dsl::Kernel &scheduled, ArrayRef<int64_t> extents,
+                   Loaded &result);
+};
+
+//===----------------------------------------------------------------------===//
+// What is known before a launch
+//===----------------------------------------------------------------------===//
+
+void Executable::State::findWholeAxes() {
+  tile::KernelOp op = kernel.module()->kernel();
+  EquivalenceClasses<mlir::StringAttr> related = relatedAxes(op);
+  for (mlir::StringAttr axis : wholeAxes(op)) {
+    // An axis may be another name for an argument's.
+    std::optional<WholeAxis> found;
+    int positional = 0, named = 0;
+    for (const tilewright::Argument &argument : signature.plan().args) {
+      bool isNamed =
+          argument.kind == ArgKind::param || argument.kind == ArgKind::table;
+      int index = isNamed ? named++ : positional++;
+      for (auto [dim, name] : enumerate(argument.axes)) {
+        auto own = mlir::StringAttr::get(op.getContext(), name);
+        bool isSame = own == axis;
+        if (isSame || (!found && related.isEquivalent(own, axis)))
+          if (!found || found->axis != axis)
+            found = WholeAxis{name, index, isNamed, argument.name, int(dim)};
+      }
+    }
+    if (found && none_of(whole, [&](const WholeAxis &known) {
+          return known.axis == found->axis;
+        }))
+      whole.push_back(std::move(*found));
+  }
+}
+
+static bool matches(const Configuration &configuration,
+                    const dsl::Assignment &tunables) {
+  return all_of(tunables, [&](const auto &wanted) {
+    auto found = configuration.tunables.find(wanted.first);
+    return found != configuration.tunables.end() &&
+           found->second == wanted.second;
+  });
+}
+
+void Executable::State::choose(const dsl::Assignment &tunables) {
+  // A kernel that was configured says itself how it runs.
+  if (kernel.module()->kernel().getScheduleAttr() && tunables.empty())
+    return;
+  std::vector<Configuration> all = kernel.configurations(target);
+  if (all.empty() && tunables.empty())
+    return;
+  std::string reason;
+  for (const Configuration &configuration : all) {
+    if (!matches(configuration, tunables))
+      continue;
+    if (configuration.feasible())
+      choices.push_back(configuration);
+    else if (reason.empty())
+      reason = configuration.label() + ": " + configuration.reason;
+  }
+  if (!choices.empty())
+    return;
+  if (!reason.empty())
+    throw tilewright::Error(
+        {"no configuration of kernel '" + kernel.name() + "' can run on " +
+             target.name,
+         "a configuration that meets the schedule's requirements", reason, "",
+         "choose other tunables, or change the schedule"});
+  Configuration wanted;
+  wanted.tunables = tunables;
+  throw tilewright::Error(
+      {"kernel '" + kernel.name() + "' has no such configuration for " +
+           target.name,
+       all.empty()
+           ? "no tunables: the kernel has no schedule for this target"
+           : "values that its schedule lists, such as " + all.front().label(),
+       wanted.label(), "", "choose listed values, or add them to tune(...)"});
+}
+
+//===----------------------------------------------------------------------===//
+// Code
+//===----------------------------------------------------------------------===//
+
+llvm::Error Executable::State::load(const dsl::Kernel &scheduled,
+                                    ArrayRef<int64_t> extents, Loaded &result) {
+  CompileOptions options;
+  options.target = target.name;
+  // What the code depends on; where the source stands is none of it.
+  std::string key = scheduled.mlir();
+  for (auto [axis, extent] : zip_equal(whole, extents)) {
+    options.extents[axis.axis] = extent;
+    key += formatv("// {0} = {1}\n", axis.axis, extent);
+  }
+  auto compile = [&] {
+    return compileKernel(scheduled.mlir(/*withLocations=*/true), options);
+  };
+  if (!device)
+    return loadCachedOnCpu(key, compile).moveInto(result.onCpu);
+  return loadCached(*device, key, options.target, compile)
+      .moveInto(result.onGpu);
+}
+
+Expected<std::shared_ptr<Loaded>>
+Executable::State::make(ArrayRef<int64_t> extents) {
+  auto result = std::make_shared<Loaded>();
+  result->extents = extents.vec();
+  auto failed = [&](const Twine &how, llvm::Error error) {
+    return createStringError("kernel '" + kernel.name() +
+                             "' does not compile for " + target.name + how +
+                             ":\n" + toString(std::move(error)));
+  };
+  if (choices.empty()) {
+    if (llvm::Error error = load(kernel, extents, *result))
+      return failed("", std::move(error));
+    return result;
+  }
+  llvm::Error first = llvm::Error::success();
+  for (const Configuration &choice : choices) {
+    result->configuration = choice.label();
+    llvm::Error error = load(kernel.configured(choice), extents, *result);
+    if (!error) {
+      consumeError(std::move(first));
+      return result;
+    }
+    // A device in trouble is in trouble with any code.
+    if (error.isA<cuda::DriverError>()) {
+      consumeError(std::move(first));
+      return std::move(error);
+    }
+    if (first)
+      consumeError(std::move(error));
+    else
+      first = std::move(error);
+  }
+  std::string with = choices.front().label();
+  if (!with.empty())
+    with = " with " + with;
+  if (choices.size() > 1)
+    with += formatv(", nor with {0} other configurations", choices.size() - 1);
+  return failed(with, std::move(first));
+}
+
+std::shared_ptr<Loaded> Executable::State::codeFor(ArrayRef<int64_t> extents) {
+  std::lock_guard lock(mutex);
+  if (last && ArrayRef(last->extents) == extents) [[likely]]
+    return last;
+  for (const std::shared_ptr<Loaded> &known : loaded)
+    if (ArrayRef(known->extents) == extents)
+      return last = known;
+  Expected<std::shared_ptr<Loaded>> made = make(extents);
+  if (!made)
+    raise(made.takeError());
+  loaded.push_back(*made);
+  return last = *made;
+}
+
+/// The extent of a whole axis by the arguments; nothing if they are wrong.
+static std::optional<int64_t> extentOf(const WholeAxis &axis,
+                                       ArrayRef<ArgumentValue> positional,
+                                       ArrayRef<NamedArgument> named) {
+  const ArgumentValue *value = nullptr;
+  if (axis.isNamed) {
+    for (const NamedArgument &argument : named)
+      if (argument.name == axis.argName)
+        value = &argument.value;
+  } else if (size_t(axis.arg) < positional.size()) {
+    value = &positional[axis.arg];
+  }
+  if (!value || value->kind != ArgumentValue::Kind::tensor ||
+      axis.dim >= value->tensor.rank)
+    return std::nullopt;
+  return value->tensor.sizes[axis.dim];
+}
+
+std::shared_ptr<Loaded>
+Executable::State::codeFor(ArrayRef<ArgumentValue> positional,
+                           ArrayRef<NamedArgument> named) {
+  SmallVector<int64_t> extents;
+  bool known = true;
+  for (const WholeAxis &axis : whole) {
+    std::optional<int64_t> extent = extentOf(axis, positional, named);
+    extents.push_back(extent.value_or(0));
+    known &= extent.has_value();
+  }
+  {
+    std::lock_guard lock(mutex);
+    if (known && last && ArrayRef(last->extents) == ArrayRef(extents))
+        [[likely]]
+      return last;
+  }
+  // Nothing is compiled for arguments that cannot be right.
+  Binding binding = signature.emptyBinding();
+  check(signature.bind(positional, named, place(), binding));
+  return codeFor(extents);
+}
+
+//===----------------------------------------------------------------------===//
+// Executable
+//===----------------------------------------------------------------------===//
+
+void Executable::operator()(const LaunchArgument &a0, const LaunchArgument &a1,
+                            const LaunchArgument &a2, const LaunchArgument &a3,
+                            const LaunchArgument &a4, const LaunchArgument &a5,
+                            const LaunchArgument &a6, const LaunchArgument &a7,
+                            const LaunchArgument &a8, const LaunchArgument &a9,
+                            const LaunchArgument &a10,
+                            const LaunchArgument &a11,
+                            const LaunchArgument &a12,
+                            const LaunchArgument &a13,
+                            const LaunchArgument &a14,
+                            const LaunchArgument &a15) const {
+  const LaunchArgument *all[] = {&a0, &a1, &a2,  &a3,  &a4,  &a5,  &a6,  &a7,
+                                 &a8, &a9, &a10, &a11, &a12, &a13, &a14, &a15};
+  std::array<ArgumentValue, std::size(all)> positional;
+  size_t count = 0;
+  std::span<const NamedArgument> named;
+  for (const LaunchArgument *argument : all) {
+    if (argument->isNamed) {
+      named = argument->named;
+      break;
+    }
+    if (argument->value.kind == ArgumentValue::Kind::none)
+      break;
+    positional[count++] = argument->value;
+  }
+  launch(std::span(positional).first(count), named);
+}
+
+void Executable::launch(std::span<const ArgumentValue> positional,
+                        std::span<const NamedArgument> named) const {
+  ArrayRef<ArgumentValue> values(positional.data(), positional.size());
+  ArrayRef<NamedArgument> byName(named.data(), named.size());
+  std::shared_ptr<Loaded> code = state->codeFor(values, byName);
+  check(code->onGpu ? code->onGpu->launch(values, byName,
+                                          static_cast<cuda::CUstream>(stream))
+                    : code->onCpu->run(values, byName));
+}
+
+Executable Executable::on(void *stream) const {
+  if (!state->device && stream)
+    throw tilewright::Error({"kernel '" + state->kernel.name() +
+                                 "' is compiled for the CPU, which has no "
+                                 "streams",
+                             "no stream", "a stream", "",
+                             "call it without on(...)"});
+  Executable result = *this;
+  result.stream = stream;
+  return result;
+}
+
+void Executable::wait() const {
+  if (!state->device)
+    return;
+  check(state->device->activate());
+  const cuda::DriverApi &api = state->device->driver();
+  check(api.check(api.streamSynchronize(static_cast<cuda::CUstream>(stream)),
+                  "cuStreamSynchronize"));
+}
+
+void Executable::prepare(const std::map<std::string, int64_t> &extents) const {
+  SmallVector<int64_t> values;
+  SmallVector<StringRef> names;
+  for (const WholeAxis &axis : state->whole)
+    names.push_back(axis.axis);
+  for (const auto &[axis, extent] : extents)
+    if (!is_contained(names, axis))
+      throw tilewright::Error(
+          {"kernel '" + state->kernel.name() + "' does not hold axis '" + axis +
+               "' whole",
+           names.empty() ? "no extents: its loops walk every axis"
+                         : "extents of " + join(names, ", "),
+           axis + " = " + std::to_string(extent), "",
+           "leave the axis out: its extent is free at each launch"});
+  for (StringRef axis : names) {
+    auto found = extents.find(axis.str());
+    if (found == extents.end())
+      throw tilewright::Error(
+          {"kernel '" + state->kernel.name() + "' holds axis '" + axis.str() +
+               "' whole, and its extent is not given",
+           "extents of " + join(names, ", "), "", "",
+           "add {\"" + axis.str() + "\", ...}, or let the first launch tell"});
+    values.push_back(found->second);
+  }
+  state->codeFor(values);
+}
+
+const std::string &Executable::name() const { return state->kernel.name(); }
+dsl::Target Executable::target() const { return state->target; }
+
+std::string Executable::configuration() const {
+  std::lock_guard lock(state->mutex);
+  return state->last ? state->last->configuration : "";
+}
+
+//===----------------------------------------------------------------------===//
+// compile
+//===----------------------------------------------------------------------===//
+
+Executable tilewright::compile(const dsl::Kernel &kernel, dsl::Target target,
+                               const CompileSettings &settings) {
+  Device *device = nullptr;
+  if (target != dsl::cpu) {
+    if (!lookupTarget(target.name))
+      throw tilewright::Error({"kernel '" + kernel.name() +
+                                   "' cannot be compiled for " + target.name,
+                               "sm_90a or cpu", target.name, "",
+                               "choose one of these targets"});
+    Expected<Device &> found = Device::get(settings.device);
+    if (!found)
+      raise(found.takeError());
+    device = &*found;
+    check(checkTarget(device->properties(), kernel.name(), target.name));
+  }
+  // A plan of arguments alone: what can be checked before there is code.
+  tile::KernelOp op = kernel.module()->kernel();
+  LaunchPlan plan;
+  plan.entry = kernel.name();
+  plan.target = target.name;
+  plan.args = describeArguments(op.getBody().front(), op.getArgNames(),
+                                op.getArgKinds());
+  Expected<LaunchBinder> signature = LaunchBinder::create(plan);
+  if (!signature)
+    raise(signature.takeError());
+  auto state = std::make_shared<Executable::State>(kernel, target, device,
+                                                   std::move(*signature));
+  state->findWholeAxes();
+  state->choose(settings.tunables);
+  Executable result(state);
+  if (!settings.extents.empty() || state->whole.empty())
+    result.prepare(settings.extents);
+  return result;
+}
+
+Executable tilewright::compile(const dsl::Kernel &kernel,
+                               const CompileSettings &settings) {
+  return compile(kernel, targetOf(settings.device), settings);
+}
+
+dsl::Target tilewright::targetOf(int device) {
+  Expected<Device &> found = Device::get(device);
+  if (!found) {
+    consumeError(found.takeError());
+    return dsl::cpu;
+  }
+  for (dsl::Target target : {dsl::sm90a, dsl::sm80}) {
+    llvm::Error unfit = checkTarget(found->properties(), "", target.name);
+    bool fits = !unfit;
+    consumeError(std::move(unfit));
+    if (fits && lookupTarget(target.name))
+      return target;
+  }
+  return dsl::cpu;
+}
+
+//===----------------------------------------------------------------------===//
+// DeviceMemory
+//===----------------------------------------------------------------------===//
+
+struct DeviceMemory::Owner {
+  Buffer buffer;
+};
+
+DeviceMemory::DeviceMemory(int64_t bytes, int device) {
+  Expected<Device &> found = Device::get(device);
+  if (!found)
+    raise(found.takeError());
+  Expected<Buffer> buffer = Buffer::allocate(*found, bytes);
+  if (!buffer)
+    raise(buffer.takeError());
+  owner = std::make_unique<Owner>(Owner{std::move(*buffer)});
+}
+DeviceMemory::~DeviceMemory() = default;
+DeviceMemory::DeviceMemory(DeviceMemory &&) noexcept = default;
+DeviceMemory &DeviceMemory::operator=(DeviceMemory &&) noexcept = default;
+
+void *DeviceMemory::data() const { return owner->buffer.data(); }
+int64_t DeviceMemory::bytes() const { return owner->buffer.bytes(); }
+void DeviceMemory::upload(const void *host) const {
+  check(owner->buffer.upload(host, bytes()));
+}
+void DeviceMemory::download(void *host) const {
+  check(owner->buffer.download(host, bytes()));
+}
