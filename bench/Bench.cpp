@@ -10,7 +10,6 @@
 #include "bench/Machine.h"
 #include "bench/Options.h"
 #include "codegen/Error.h"
-#include "dsl/Module.h"
 #include "runtime/Tuner.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -86,31 +85,15 @@ static void blame(Row &row, llvm::Error error) {
       [&](const llvm::ErrorInfoBase &info) { row.reason = info.message(); });
 }
 
-/// The kernel's text with a configuration as its schedule.
-static std::string scheduledText(const dsl::Kernel &kernel,
-                                 const dsl::Configuration &configuration) {
-  mlir::OwningOpRef<mlir::ModuleOp> copy =
-      kernel.module()->module.get().clone();
-  for (auto op : copy->getOps<tile::KernelOp>())
-    op.setScheduleAttr(
-        dsl::detail::scheduleAttr(op.getContext(), configuration));
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  copy->print(os);
-  return text;
-}
-
 /// The feasible configurations for a target; `wanted` picks by label.
 static std::vector<dsl::Configuration>
 configurationsFor(const dsl::Kernel &kernel, dsl::Target target,
                   llvm::StringRef wanted, int64_t limit) {
   std::vector<dsl::Configuration> result;
-  for (const dsl::Schedule &schedule : kernel.schedules())
-    if (schedule.target() == target)
-      for (dsl::Configuration &configuration : schedule.configurations())
-        if (configuration.feasible() &&
-            llvm::StringRef(configuration.label()).contains(wanted))
-          result.push_back(std::move(configuration));
+  for (dsl::Configuration &configuration : kernel.configurations(target))
+    if (configuration.feasible() &&
+        llvm::StringRef(configuration.label()).contains(wanted))
+      result.push_back(std::move(configuration));
   // Evenly spaced, so that few still differ in every tunable.
   if (limit && std::ssize(result) > limit) {
     std::vector<dsl::Configuration> fewer;
@@ -141,7 +124,7 @@ static TunerResult tuneWorkload(Machine &machine, Workload &work,
   std::vector<Candidate> candidates;
   launches.assign(choices.size(), {});
   for (auto [i, configuration] : llvm::enumerate(choices)) {
-    std::string text = scheduledText(work.kernel, configuration);
+    std::string text = work.kernel.configured(configuration).mlir();
     Machine::Launch &launch = launches[i];
     candidates.push_back(
         {configuration.label(),
@@ -286,14 +269,58 @@ static json::Object toJson(const TunerRow &row) {
   return object;
 }
 
+namespace {
+/// What is known so far, as JSON: written anew whenever there is more, so that
+/// a run that is cut short leaves what it had.
+class Report {
+public:
+  Report(std::string path, json::Object machine)
+      : path(std::move(path)), machine(std::move(machine)) {}
+
+  void begin(const Workload &work) {
+    workloads.push_back(
+        json::Object{{"workload", work.name}, {"flop", work.flops}});
+  }
+  /// The rows of the present workload, and what the tuner tried for it.
+  llvm::Error update(llvm::ArrayRef<Row> rows, const json::Array &tuned) {
+    json::Array rowsJson;
+    for (const Row &row : rows)
+      rowsJson.push_back(toJson(row));
+    json::Object &workload = *workloads.back().getAsObject();
+    workload["rows"] = std::move(rowsJson);
+    workload["tuned"] = json::Array(tuned);
+    // Standard output takes only the whole.
+    return path == "-" ? llvm::Error::success() : write();
+  }
+  llvm::Error finish() {
+    return path == "-" ? write() : llvm::Error::success();
+  }
+
+private:
+  llvm::Error write() {
+    if (path.empty())
+      return llvm::Error::success();
+    json::Object all = machine;
+    all["workloads"] = json::Array(workloads);
+    return writeJson(path, std::move(all));
+  }
+
+  std::string path;
+  json::Object machine;
+  json::Array workloads;
+};
+} // namespace
+
 //===----------------------------------------------------------------------===//
 // The command
 //===----------------------------------------------------------------------===//
 
 /// Measures one workload. False if our own implementation has no valid time.
-static bool measure(Machine &machine, Workload &work, llvm::StringRef wanted,
-                    const Settings &settings, json::Array &report) {
+static llvm::Expected<bool> measure(Machine &machine, Workload &work,
+                                    llvm::StringRef wanted,
+                                    const Settings &settings, Report &report) {
   printHeader(work);
+  report.begin(work);
   std::vector<Row> rows(1);
   std::vector<Machine::Launch> launches(1);
   rows.reserve(2);
@@ -326,6 +353,8 @@ static bool measure(Machine &machine, Workload &work, llvm::StringRef wanted,
                         ? "the schedule has no such configuration"
                         : result.rows[0].name + ": " + result.rows[0].reason;
     }
+    if (llvm::Error error = report.update(rows, tuned))
+      return std::move(error);
 
     llvm::Expected<std::pair<std::string, Machine::Launch>> reference =
         machine.reference();
@@ -343,18 +372,15 @@ static bool measure(Machine &machine, Workload &work, llvm::StringRef wanted,
       else
         judge(rows.back(), work);
       rows.back().peakBytes = machine.takePeakBytes();
+      if (llvm::Error error = report.update(rows, tuned))
+        return std::move(error);
     }
     timeInTurns(machine, work, rows, launches, settings);
   }
-  json::Array rowsJson;
-  for (const Row &row : rows) {
+  for (const Row &row : rows)
     print(row);
-    rowsJson.push_back(toJson(row));
-  }
-  report.push_back(json::Object{{"workload", work.name},
-                                {"flop", work.flops},
-                                {"rows", std::move(rowsJson)},
-                                {"tuned", std::move(tuned)}});
+  if (llvm::Error error = report.update(rows, tuned))
+    return std::move(error);
   return rows[0].status == "ok";
 }
 
@@ -445,14 +471,18 @@ int tilewright::runBench(int argc, char **argv) {
     settings.measuring = {1, 3, 50, 500};
 
   llvm::outs() << "on " << (*machine)->name() << "\n";
-  if (Peak peak = (*machine)->peak(type); peak.measured > 0)
+  Peak peak = (*machine)->peak(type);
+  if (peak.measured > 0)
     llvm::outs() << llvm::formatv("measured peak {0:f2} TFLOP/s\n",
                                   peak.measured * 1e-12);
   if (kernels.empty())
     for (const char *name : {"flash", "flash-causal", "gemm"})
       kernels.push_back(name);
 
-  json::Array report;
+  Report report(jsonPath, json::Object{{"machine", (*machine)->name()},
+                                       {"target", (*machine)->target().name},
+                                       {"measured_peak_flops", peak.measured},
+                                       {"bound_flops", peak.bound}});
   bool allValid = true;
   try {
     for (llvm::StringRef kernel : kernels) {
@@ -465,21 +495,17 @@ int tilewright::runBench(int argc, char **argv) {
           makeWorkload(kernel, type, causal, onGpu, shape);
       if (!work)
         return fail(work.takeError());
-      allValid &= measure(**machine, *work, configuration, settings, report);
+      llvm::Expected<bool> isValid =
+          measure(**machine, *work, configuration, settings, report);
+      if (!isValid)
+        return fail(isValid.takeError());
+      allValid &= *isValid;
     }
   } catch (const Error &error) {
     llvm::errs() << "tilewright: " << error.what() << "\n";
     return 1;
   }
-  if (!jsonPath.empty()) {
-    Peak peak = (*machine)->peak(type);
-    if (llvm::Error error = writeJson(
-            jsonPath, json::Object{{"machine", (*machine)->name()},
-                                   {"target", (*machine)->target().name},
-                                   {"measured_peak_flops", peak.measured},
-                                   {"bound_flops", peak.bound},
-                                   {"workloads", std::move(report)}}))
-      return fail(std::move(error));
-  }
+  if (llvm::Error error = report.finish())
+    return fail(std::move(error));
   return allValid ? 0 : 1;
 }

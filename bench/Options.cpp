@@ -16,13 +16,15 @@ void parseOptions(int argc, char **argv, cl::OptionCategory &category,
 }
 
 Error writeJson(StringRef path, const json::Value &value) {
-  std::error_code error;
-  raw_fd_ostream os(path, error);
-  if (error)
-    return createStringError(error, "cannot write '%s': %s", path.str().c_str(),
-                             error.message().c_str());
-  os << formatv("{0:2}", value) << "\n";
-  return Error::success();
+  // Writes beside it, then renames.
+  Error error = writeToOutput(path, [&](raw_ostream &os) {
+    os << formatv("{0:2}", value) << "\n";
+    return Error::success();
+  });
+  if (!error)
+    return error;
+  return createStringError("cannot write '" + path +
+                           "': " + toString(std::move(error)));
 }
 
 int fail(Error error) {

@@ -14,7 +14,8 @@ namespace tilewright {
 void parseOptions(int argc, char **argv, llvm::cl::OptionCategory &category,
                   llvm::StringRef overview);
 
-/// Writes a value, and a newline, to a file ("-": standard output).
+/// Writes a value, and a newline, to a file ("-": standard output). A file is
+/// replaced as a whole, or left as it was.
 llvm::Error writeJson(llvm::StringRef path, const llvm::json::Value &value);
 
 /// Prints "tilewright: error: ..." and returns 1.
