@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "bench/SelfTest.h"
+#include "bench/ApiTests.h"
 #include "bench/Commands.h"
 #include "bench/Options.h"
 #include "bench/ZooTests.h"
@@ -57,6 +58,7 @@ std::vector<SelfTest> allTests() {
                          return error;
                        return "";
                      }});
+  llvm::append_range(tests, apiTests());
   llvm::append_range(tests, zooTests());
   return tests;
 }

@@ -1,5 +1,5 @@
 # The target `docs` writes the reference of every dialect and pass to
-# build/docs, from the same .td files that define them.
+# build/docs, from the same .td files that define them. It is installed.
 file(GLOB tdFiles CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/codegen/dialect/*.td
   ${CMAKE_SOURCE_DIR}/codegen/passes/*.td)
 set(docs)
@@ -17,4 +17,4 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/docs)
 tilewright_doc(tile codegen/dialect/TileOps.td -gen-dialect-doc -dialect=tile)
 tilewright_doc(stage codegen/dialect/StageOps.td -gen-dialect-doc -dialect=stage)
 tilewright_doc(passes codegen/passes/Passes.td -gen-pass-doc)
-add_custom_target(docs DEPENDS ${docs})
+add_custom_target(docs ALL DEPENDS ${docs})
