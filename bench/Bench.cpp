@@ -43,6 +43,7 @@ struct Settings {
   TimingOptions measuring{3, 10, 200, 400};
   int turns = 3;
   int64_t maxConfigurations = 0; ///< 0: all
+  bool withReference = true;
 };
 
 /// Draws how far the tuner is on standard error, if that is a terminal.
@@ -200,22 +201,34 @@ static void timeInTurns(Machine &machine, const Workload &work,
 // Reporting
 //===----------------------------------------------------------------------===//
 
-static void printHeader(const Workload &work) {
+/// In what a table shows speed: a CPU has a few thousandths of a GPU's.
+static bool inTera(const Machine &machine) {
+  return machine.target() != dsl::cpu;
+}
+static std::string speed(const Machine &machine, double flops) {
+  return inTera(machine) ? llvm::formatv("{0:f2}", flops * 1e-12).str()
+                         : llvm::formatv("{0:f1}", flops * 1e-9).str();
+}
+static const char *speedUnit(const Machine &machine) {
+  return inTera(machine) ? "TFLOP/s" : "GFLOP/s";
+}
+
+static void printHeader(const Machine &machine, const Workload &work) {
   llvm::outs() << "\n" << work.name << "\n";
   llvm::outs() << llvm::formatv(
       "  {0,-12}{1,-34}{2,12}{3,12}{4,10}{5,10}{6,8}{7,10}{8,8}  {9}\n", "",
-      "configuration", "median us", "min us", "dev us", "TFLOP/s", "% peak",
-      "MiB", "error", "");
+      "configuration", "median us", "min us", "dev us", speedUnit(machine),
+      "% peak", "MiB", "error", "");
 }
 
-static void print(const Row &row) {
+static void print(const Machine &machine, const Row &row) {
   llvm::outs() << llvm::formatv("  {0,-12}{1,-34}", row.implementation,
                                 row.configuration);
   if (row.timing.samples)
     llvm::outs() << llvm::formatv(
-        "{0,12:f1}{1,12:f1}{2,10:f1}{3,10:f2}{4,8}{5,10}{6,8}",
+        "{0,12:f1}{1,12:f1}{2,10:f1}{3,10}{4,8}{5,10}{6,8}",
         row.timing.medianUs, row.timing.minUs, row.timing.deviationUs,
-        row.flops * 1e-12,
+        speed(machine, row.flops),
         row.peakShare ? llvm::formatv("{0:f1}", row.peakShare * 100).str()
                       : "-",
         row.peakBytes ? llvm::formatv("{0}", row.peakBytes >> 20).str() : "-",
@@ -281,14 +294,18 @@ public:
     workloads.push_back(
         json::Object{{"workload", work.name}, {"flop", work.flops}});
   }
-  /// The rows of the present workload, and what the tuner tried for it.
-  llvm::Error update(llvm::ArrayRef<Row> rows, const json::Array &tuned) {
+  /// The rows of the present workload, what the tuner tried for it, and the
+  /// machine's peak measured beside (0: not yet).
+  llvm::Error update(llvm::ArrayRef<Row> rows, const json::Array &tuned,
+                     double peak = 0) {
     json::Array rowsJson;
     for (const Row &row : rows)
       rowsJson.push_back(toJson(row));
     json::Object &workload = *workloads.back().getAsObject();
     workload["rows"] = std::move(rowsJson);
     workload["tuned"] = json::Array(tuned);
+    if (peak > 0)
+      workload["measured_peak_flops"] = peak;
     // Standard output takes only the whole.
     return path == "-" ? llvm::Error::success() : write();
   }
@@ -319,7 +336,7 @@ private:
 static llvm::Expected<bool> measure(Machine &machine, Workload &work,
                                     llvm::StringRef wanted,
                                     const Settings &settings, Report &report) {
-  printHeader(work);
+  printHeader(machine, work);
   report.begin(work);
   std::vector<Row> rows(1);
   std::vector<Machine::Launch> launches(1);
@@ -357,7 +374,9 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
       return std::move(error);
 
     llvm::Expected<std::pair<std::string, Machine::Launch>> reference =
-        machine.reference();
+        std::pair<std::string, Machine::Launch>();
+    if (settings.withReference)
+      reference = machine.reference();
     if (!reference) {
       rows.push_back({});
       launches.push_back({});
@@ -378,8 +397,12 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
     timeInTurns(machine, work, rows, launches, settings);
   }
   for (const Row &row : rows)
-    print(row);
-  if (llvm::Error error = report.update(rows, tuned))
+    print(machine, row);
+  double peak = machine.peak(work.tensors.front().type).measured;
+  if (peak > 0)
+    llvm::outs() << "  measured peak " << speed(machine, peak) << " "
+                 << speedUnit(machine) << "\n";
+  if (llvm::Error error = report.update(rows, tuned, peak))
     return std::move(error);
   return rows[0].status == "ok";
 }
@@ -445,6 +468,15 @@ int tilewright::runBench(int argc, char **argv) {
   cl::opt<int> limit("configurations",
                      cl::desc("try this many configurations at most (0: all)"),
                      cl::init(0), cl::cat(category));
+  cl::opt<bool> skipReference(
+      "skip-reference",
+      cl::desc("time our own kernels only (the CPU's reference takes long)"),
+      cl::cat(category));
+  cl::opt<std::string> vectors(
+      "vectors",
+      cl::desc("vector instructions of the CPU target: sse, avx2 or avx512 "
+               "(the widest there are)"),
+      cl::cat(category));
   cl::opt<std::string> jsonPath("json", cl::desc("also write it as JSON"),
                                 cl::value_desc("file"), cl::cat(category));
   parseOptions(argc, argv, category,
@@ -453,7 +485,8 @@ int tilewright::runBench(int argc, char **argv) {
                "square against fp64, as a multiple\nof that of plain "
                "arithmetic in the same types.\n");
 
-  llvm::Expected<std::unique_ptr<Machine>> machine = Machine::create(target);
+  llvm::Expected<std::unique_ptr<Machine>> machine =
+      Machine::create(target, vectors);
   if (!machine)
     return fail(machine.takeError());
   bool onGpu = (*machine)->target() != dsl::cpu;
@@ -467,14 +500,12 @@ int tilewright::runBench(int argc, char **argv) {
         "--dtype: expected bf16, f16 or f32, got '{0}'", dtype.getValue())));
   Settings settings;
   settings.maxConfigurations = limit;
+  settings.withReference = !skipReference;
   if (!onGpu) // the reference takes seconds
     settings.measuring = {1, 3, 50, 500};
 
   llvm::outs() << "on " << (*machine)->name() << "\n";
   Peak peak = (*machine)->peak(type);
-  if (peak.measured > 0)
-    llvm::outs() << llvm::formatv("measured peak {0:f2} TFLOP/s\n",
-                                  peak.measured * 1e-12);
   if (kernels.empty())
     for (const char *name : {"flash", "flash-causal", "gemm"})
       kernels.push_back(name);

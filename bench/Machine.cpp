@@ -68,15 +68,17 @@ private:
 
 class CpuMachine : public Machine {
 public:
+  explicit CpuMachine(std::string vectors) : vectors(std::move(vectors)) {}
+
   std::string name() const override {
     return llvm::formatv("{0}, {1} threads", llvm::sys::getHostCPUName(),
                          cpuThreads());
   }
   dsl::Target target() const override { return dsl::cpu; }
-  /// All types are computed in f32.
+  /// All types are computed in f32. Measured anew beside each workload; the
+  /// best is kept, since others may use the machine, too.
   Peak peak(DType) override {
-    if (!flops)
-      flops = measureCpuPeak();
+    flops = std::max(flops, measureCpuPeak());
     return {flops, 0};
   }
   llvm::Error load(Workload &work) override {
@@ -104,6 +106,7 @@ public:
 
 private:
   Workload *work = nullptr;
+  std::string vectors;
   std::vector<ArgumentValue> arguments;
   double flops = 0;
 };
@@ -197,8 +200,9 @@ llvm::Error GpuMachine::run(const Launch &launch) {
 }
 
 llvm::Expected<Machine::Launch> CpuMachine::compile(const std::string &mlir) {
-  llvm::Expected<CompiledKernel> compiled =
-      compileKernel(mlir, optionsFor(*work, target().name));
+  CompileOptions options = optionsFor(*work, target().name);
+  options.vectors = vectors;
+  llvm::Expected<CompiledKernel> compiled = compileKernel(mlir, options);
   if (!compiled)
     return compiled.takeError();
   llvm::Expected<std::unique_ptr<cpu::CpuModule>> module =
@@ -244,12 +248,12 @@ CpuMachine::reference() {
 }
 
 llvm::Expected<std::unique_ptr<Machine>>
-Machine::create(llvm::StringRef target) {
+Machine::create(llvm::StringRef target, const std::string &vectors) {
   if (target != "cpu") {
     llvm::Expected<int> count = Device::count();
     if (!count && target == "auto") {
       llvm::consumeError(count.takeError());
-      return std::make_unique<CpuMachine>();
+      return std::make_unique<CpuMachine>(vectors);
     }
     if (!count)
       return count.takeError();
@@ -269,5 +273,5 @@ Machine::create(llvm::StringRef target) {
           target, device->properties().name, device->properties().computeMajor,
           device->properties().computeMinor));
   }
-  return std::make_unique<CpuMachine>();
+  return std::make_unique<CpuMachine>(vectors);
 }

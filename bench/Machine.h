@@ -20,9 +20,10 @@ struct Peak {
 
 class Machine {
 public:
-  /// The first GPU, or the CPU if there is none or `target` is "cpu".
+  /// The first GPU, or the CPU if there is none or `target` is "cpu", with the
+  /// vector instructions of CompileOptions::vectors.
   static llvm::Expected<std::unique_ptr<Machine>>
-  create(llvm::StringRef target);
+  create(llvm::StringRef target, const std::string &vectors = "");
   virtual ~Machine() = default;
 
   /// Starts the work; an implementation to measure.

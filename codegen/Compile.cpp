@@ -145,7 +145,9 @@ std::string Compilation::text() {
 llvm::Expected<CompiledKernel> Compilation::finish() {
   llvm::Expected<CompiledKernel> compiled =
       options.target == "cpu"
-          ? cpu::compileForCpu(*module->getOps<tile::KernelOp>().begin())
+          ? cpu::compileForCpu(*module->getOps<tile::KernelOp>().begin(),
+                               cpu::vectorsFromName(options.vectors)
+                                   .value_or(cpu::hostVectors()))
           : compileStageForHopper(*module->getOps<stage::KernelOp>().begin());
   if (!compiled)
     return llvm::joinErrors(compiled.takeError(), messages.empty()
@@ -155,7 +157,19 @@ llvm::Expected<CompiledKernel> Compilation::finish() {
   return compiled;
 }
 
-static llvm::Error checkTarget(StringRef target) {
+static llvm::Error checkOptions(const CompileOptions &options) {
+  StringRef target = options.target;
+  if (!options.vectors.empty()) {
+    std::optional<cpu::Vectors> vectors = cpu::vectorsFromName(options.vectors);
+    if (!vectors)
+      return llvm::createStringError(
+          llvm::formatv("no vector instructions '{0}'; expected sse, avx2 or "
+                        "avx512",
+                        options.vectors));
+    if (*vectors > cpu::hostVectors())
+      return llvm::createStringError(
+          llvm::formatv("this machine has no {0}", options.vectors));
+  }
   if (target == "cpu" || lookupTarget(target))
     return llvm::Error::success();
   return llvm::createStringError(
@@ -165,7 +179,7 @@ static llvm::Error checkTarget(StringRef target) {
 llvm::Expected<CompiledKernel>
 tilewright::compileKernel(StringRef mlir, const CompileOptions &options) {
   auto start = std::chrono::steady_clock::now();
-  if (llvm::Error error = checkTarget(options.target))
+  if (llvm::Error error = checkOptions(options))
     return error;
   Compilation compilation(mlir, options);
   if (llvm::Error error = compilation.lowerTo(
@@ -182,7 +196,7 @@ tilewright::compileKernel(StringRef mlir, const CompileOptions &options) {
 llvm::Expected<std::string>
 tilewright::compileTo(Level level, StringRef mlir,
                       const CompileOptions &options) {
-  if (llvm::Error error = checkTarget(options.target))
+  if (llvm::Error error = checkOptions(options))
     return error;
   if (level == Level::ptx) {
     llvm::Expected<CompiledKernel> compiled = compileKernel(mlir, options);

@@ -16,6 +16,9 @@ struct CompileOptions {
   std::string target = "sm_90a"; ///< "sm_90a" or "cpu"
   /// Extent of each axis that is held whole (bound by no loop).
   llvm::StringMap<int64_t> extents;
+  /// Of the CPU target: the vector instructions to use, "sse", "avx2" or
+  /// "avx512"; if empty, the widest that this machine has.
+  std::string vectors;
 };
 
 /// How far down a kernel is taken, in order.

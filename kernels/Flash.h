@@ -69,8 +69,8 @@ inline Schedule flashOnHopper() {
 }
 inline Schedule flashOnCpu() {
   return Schedule(cpu)
-      .tile(M, tune("BM", {16, 32, 64}))
-      .tile(N, tune("BN", {32, 64, 128}))
+      .tile(M, tune("BM", {32, 64, 128}))
+      .tile(N, tune("BN", {48, 64, 96}))
       .whole(D, E);
 }
 

@@ -45,7 +45,7 @@ inline Schedule gemmOnHopper() {
 }
 inline Schedule gemmOnCpu() {
   return Schedule(cpu)
-      .tile(M, tune("BM", {16, 64}))
+      .tile(M, tune("BM", {64, 128}))
       .tile(N, tune("BN", {64, 128}))
       .tile(K, tune("BK", {64, 256}));
 }

@@ -40,8 +40,18 @@ static int costOf(Operation *op) {
   return 1 + (isa<CastOp>(op) ? rounding : 0);
 }
 
-BufferPlacement::BufferPlacement(KernelOp kernel) {
-  kernel.walk<WalkOrder::PreOrder>([&](Operation *op) { chooseOrders(op); });
+/// Orders flow from operands to results, and back along carried values; this
+/// many rounds let them settle. Any orders are right.
+static constexpr int maxRounds = 3;
+
+BufferPlacement::BufferPlacement(KernelOp kernel, VectorShape shape)
+    : shape(shape) {
+  bool hasChanged = true;
+  for (int round = 0; hasChanged && round < maxRounds; ++round) {
+    kernel.walk<WalkOrder::PreOrder>([&](Operation *op) { chooseOrders(op); });
+    hasChanged = false;
+    kernel.walk([&](FoldOp fold) { hasChanged |= alignCarried(fold); });
+  }
   chooseStored(kernel.getBody().front());
 }
 
@@ -55,47 +65,12 @@ ArrayRef<StringAttr> BufferPlacement::orderOf(Value value) const {
 // Orders
 //===----------------------------------------------------------------------===//
 
-/// The free axis that vectors run along: the innermost of the result, unless
-/// it is short and another is longer.
-static DotPlan planDot(DotOp dot) {
-  DotPlan plan;
-  TileType lhs = dot.getLhs().getType(), rhs = dot.getRhs().getType();
-  plan.contracted = axisNames(dot.getAxes());
-  SmallVector<StringAttr> free;
-  for (StringAttr axis : axesOf(dot.getType()))
-    if (hasAxis(lhs, axis) && hasAxis(rhs, axis))
-      plan.outer.push_back(axis);
-    else
-      free.push_back(axis);
-  if (free.empty()) {
-    plan.isReduction = true;
-    return plan;
-  }
-  auto extentIn = [&](StringAttr axis) {
-    return tile::extentOf(dot.getType(), axis);
-  };
-  plan.vectorAxis = free.back();
-  if (extentIn(free.back()) < 8)
-    for (StringAttr axis : free)
-      if (extentIn(axis) > extentIn(plan.vectorAxis))
-        plan.vectorAxis = axis;
-  plan.swapped = hasAxis(lhs, plan.vectorAxis);
-  TileType broadcast = plan.swapped ? rhs : lhs;
-  for (StringAttr axis : free)
-    if (hasAxis(broadcast, axis) &&
-        (!plan.rowAxis || extentIn(axis) >= extentIn(plan.rowAxis)))
-      plan.rowAxis = axis;
-  for (StringAttr axis : free)
-    if (axis != plan.vectorAxis && axis != plan.rowAxis)
-      plan.outer.push_back(axis);
-  return plan;
-}
-
 void BufferPlacement::chooseOrders(Operation *op) {
   if (auto load = dyn_cast<LoadOp>(op)) {
     // As in memory.
     if (isa<TileType>(load.getType())) {
       SmallVector<StringAttr> &order = orders[load.getResult()];
+      order.clear();
       for (StringAttr axis : load.getAt().getAsRange<StringAttr>())
         if (hasAxis(load.getType(), axis))
           order.push_back(axis);
@@ -113,7 +88,8 @@ void BufferPlacement::chooseOrders(Operation *op) {
       order.push_back(to.getAxes()[from.indexOf(axis)]);
     orders[rename.getResult()] = order;
   } else if (auto dot = dyn_cast<DotOp>(op)) {
-    const DotPlan &plan = dots[dot] = planDot(dot);
+    const DotPlan &plan = dots[dot] =
+        planDot(dot, shape, [&](Value value) { return orderOf(value); });
     SmallVector<StringAttr> order;
     for (StringAttr axis : axesOf(dot.getType()))
       if (axis != plan.vectorAxis)
@@ -125,14 +101,28 @@ void BufferPlacement::chooseOrders(Operation *op) {
     Value result = op->getResult(0);
     int &cost = costs[result];
     cost = costOf(op);
-    for (Value operand : op->getOperands()) {
+    for (Value operand : op->getOperands())
       cost = std::min(cost + costs.lookup(operand), 1000);
-      // As the first operand that has all axes.
-      if (!orders.contains(result) &&
-          axesOf(operand.getType()).size() == axesOf(result.getType()).size())
-        orders[result] = SmallVector<StringAttr>(orderOf(operand));
-    }
+    // As the first operand that has all axes, one in scratch before one in
+    // memory.
+    orders.erase(result);
+    for (bool inTensor : {false, true})
+      for (Value operand : op->getOperands())
+        if (!orders.contains(result) && isInTensor(operand) == inTensor &&
+            axesOf(operand.getType()).size() == axesOf(result.getType()).size())
+          orders[result] = SmallVector<StringAttr>(orderOf(operand));
   }
+}
+
+bool BufferPlacement::alignCarried(FoldOp fold) {
+  bool hasChanged = false;
+  for (auto [carried, next, result] : llvm::zip(
+           fold.getCarried(), fold.getYield().getValues(), fold.getResults())) {
+    SmallVector<StringAttr> order(orderOf(next));
+    hasChanged |= order != orderOf(carried);
+    orders[carried] = orders[result] = order;
+  }
+  return hasChanged;
 }
 
 //===----------------------------------------------------------------------===//
@@ -143,8 +133,7 @@ bool BufferPlacement::isBroadcastSide(Value value) const {
   for (Operation *user : value.getUsers())
     if (auto dot = dyn_cast<DotOp>(user)) {
       const DotPlan &plan = planOf(dot);
-      if (!plan.isReduction &&
-          value == (plan.swapped ? dot.getRhs() : dot.getLhs()))
+      if (!plan.isReduction && value == plan.broadcastSide(dot))
         return true;
     }
   return false;
@@ -156,7 +145,7 @@ SmallVector<DotOp> BufferPlacement::panelUsers(Value value) const {
     if (auto dot = dyn_cast<DotOp>(user)) {
       const DotPlan &plan = planOf(dot);
       if (!plan.isReduction && !llvm::is_contained(users, dot) &&
-          value == (plan.swapped ? dot.getLhs() : dot.getRhs()))
+          value == plan.vectorSide(dot))
         users.push_back(dot);
     }
   return users;

@@ -1,8 +1,8 @@
 //===- BufferPlacement.h - Which tiles live in memory -----------*- C++ -*-===//
 //
 // Decides for each tile value of a bound kernel whether it has a buffer or is
-// computed where it is used, in which order of axes a buffer lies, which
-// operand of a dot is read along vectors, and when a buffer is read last.
+// computed where it is used, in which order of axes a buffer lies, how each dot
+// is computed, and when a buffer is read last.
 //
 // An element-wise value is computed in the loops of its readers, unless they
 // are several and it is dear, or they sit in a deeper loop.
@@ -10,7 +10,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "codegen/dialect/TileDialect.h"
+#include "codegen/cpu/DotPlan.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallPtrSet.h"
 
@@ -19,21 +19,9 @@ namespace tilewright::cpu {
 /// Element-wise in its operands, so that it can be computed at any one point.
 bool isPointwise(mlir::Operation *op);
 
-/// How a dot is computed: the result's innermost axis is the vector axis, whose
-/// operand is packed into panels; elements of the other are broadcast.
-struct DotPlan {
-  bool swapped = false; ///< the left operand has the vector axis
-  mlir::StringAttr vectorAxis, rowAxis;
-  /// Outer loops: batch axes and further free axes.
-  llvm::SmallVector<mlir::StringAttr> outer;
-  llvm::SmallVector<mlir::StringAttr> contracted;
-  /// No free axis: a sum of products.
-  bool isReduction = false;
-};
-
 class BufferPlacement {
 public:
-  explicit BufferPlacement(tile::KernelOp kernel);
+  BufferPlacement(tile::KernelOp kernel, VectorShape shape);
 
   /// The value is pointwise and has a buffer.
   bool isStored(mlir::Value value) const { return stored.contains(value); }
@@ -56,6 +44,9 @@ public:
 
 private:
   void chooseOrders(mlir::Operation *op);
+  /// Gives the carried values of `fold` the orders of what they become. Whether
+  /// one changed.
+  bool alignCarried(tile::FoldOp fold);
   void chooseStored(mlir::Block &block);
   /// The operations in whose loops an unstored value is computed.
   void collectRoots(mlir::Value value,
@@ -63,6 +54,7 @@ private:
                     bool &mustStore) const;
   bool readsThroughRename(mlir::Value value) const;
 
+  const VectorShape shape;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::StringAttr>> orders;
   llvm::DenseMap<mlir::Value, int> costs;
   llvm::DenseSet<mlir::Value> stored;

@@ -18,6 +18,7 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
@@ -47,17 +48,59 @@ llvm::Expected<llvm::orc::JITTargetMachineBuilder> cpu::hostMachine() {
   return builder;
 }
 
-int64_t cpu::hostRegisterBytes() {
-  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
-  if (features.lookup("avx512f") && features.lookup("avx512bw"))
-    return 64;
-  return features.lookup("avx") ? 32 : 16;
+std::optional<cpu::Vectors> cpu::vectorsFromName(StringRef name) {
+  return llvm::StringSwitch<std::optional<Vectors>>(name)
+      .Case("sse", Vectors::sse)
+      .Case("avx2", Vectors::avx2)
+      .Case("avx512", Vectors::avx512)
+      .Default(std::nullopt);
 }
 
-static LogicalResult lowerToLlvm(ModuleOp module) {
+cpu::Vectors cpu::hostVectors() {
+  static const Vectors vectors = [] {
+    llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+    auto has = [&](ArrayRef<const char *> names) {
+      return llvm::all_of(
+          names, [&](const char *name) { return features.lookup(name); });
+    };
+    if (!has({"avx2", "fma", "f16c", "bmi2"}))
+      return Vectors::sse;
+    return has({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})
+               ? Vectors::avx512
+               : Vectors::avx2;
+  }();
+  return vectors;
+}
+
+int64_t cpu::registerBytes(Vectors vectors) { return 16 << int(vectors); }
+
+/// Has the code of `module` made for the host, or for the plainest processor
+/// that has `vectors`, tuned for the host.
+static void setProcessor(llvm::Module &module, llvm::TargetMachine &host,
+                         cpu::Vectors vectors) {
+  static constexpr const char *plainest[] = {"x86-64", "x86-64-v3",
+                                             "x86-64-v4"};
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    if (vectors == cpu::hostVectors()) {
+      function.addFnAttr("target-cpu", host.getTargetCPU());
+      function.addFnAttr("target-features", host.getTargetFeatureString());
+    } else {
+      function.addFnAttr("target-cpu", plainest[int(vectors)]);
+      function.addFnAttr("target-features", ""); // none of the host's
+      function.addFnAttr("tune-cpu", host.getTargetCPU());
+    }
+    // Whole registers, also where a processor prefers half of them.
+    function.addFnAttr("prefer-vector-width",
+                       std::to_string(8 * cpu::registerBytes(vectors)));
+  }
+}
+
+static LogicalResult lowerToLlvm(ModuleOp module, cpu::Vectors vectors) {
   PassManager passes(module.getContext());
   LowerToLoopsOptions options;
-  options.registerBytes = cpu::hostRegisterBytes();
+  options.registerBytes = cpu::registerBytes(vectors);
   passes.addPass(createLowerToLoops(options));
   passes.addPass(createSCFToControlFlowPass());
   passes.addPass(createConvertVectorToLLVMPass());
@@ -87,7 +130,8 @@ static void optimize(llvm::Module &module, llvm::TargetMachine *machine) {
       .run(module, modules);
 }
 
-llvm::Expected<CompiledKernel> cpu::compileForCpu(tile::KernelOp kernel) {
+llvm::Expected<CompiledKernel> cpu::compileForCpu(tile::KernelOp kernel,
+                                                  Vectors vectors) {
   auto start = std::chrono::steady_clock::now();
   MLIRContext *context = kernel.getContext();
   // What goes wrong on the way is the error's text.
@@ -114,7 +158,7 @@ llvm::Expected<CompiledKernel> cpu::compileForCpu(tile::KernelOp kernel) {
 
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
   module->push_back(kernel->clone());
-  if (mlir::failed(lowerToLlvm(*module)))
+  if (mlir::failed(lowerToLlvm(*module, vectors)))
     return failed("cannot compile kernel '" + kernel.getSymName() +
                   "' for the CPU");
 
@@ -132,15 +176,7 @@ llvm::Expected<CompiledKernel> cpu::compileForCpu(tile::KernelOp kernel) {
     return machine.takeError();
   llvmModule->setTargetTriple((*machine)->getTargetTriple());
   llvmModule->setDataLayout((*machine)->createDataLayout());
-  for (llvm::Function &function : *llvmModule)
-    if (!function.isDeclaration()) {
-      function.addFnAttr("target-cpu", (*machine)->getTargetCPU());
-      function.addFnAttr("target-features",
-                         (*machine)->getTargetFeatureString());
-      // Whole registers, also where a processor prefers half of them.
-      function.addFnAttr("prefer-vector-width",
-                         std::to_string(8 * hostRegisterBytes()));
-    }
+  setProcessor(*llvmModule, **machine, vectors);
   optimize(*llvmModule, machine->get());
 
   CompiledKernel compiled;

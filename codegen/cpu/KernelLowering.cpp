@@ -31,7 +31,7 @@ void ScratchMap::release(int64_t offset) {
 KernelLowering::KernelLowering(KernelOp kernel, LaunchSignature signature,
                                int64_t registerBytes)
     : b(kernel.getContext()), signature(std::move(signature)),
-      placement(kernel), registerBytes(registerBytes), kernel(kernel) {
+      shape(registerBytes), placement(kernel, shape), kernel(kernel) {
   kernel.walk([&](Operation *op) {
     if (isa<StoreOp, AccumulateOp>(op))
       writtenTensors.insert(op->getOperand(1));
@@ -39,8 +39,7 @@ KernelLowering::KernelLowering(KernelOp kernel, LaunchSignature signature,
 }
 
 int64_t KernelLowering::lanesOf(Type element) {
-  return 2 * registerBytes /
-         std::max<int64_t>(CodeBuilder::bytesOf(b.scratchType(element)), 4);
+  return shape.lanesOf(b.scratchType(element));
 }
 
 bool KernelLowering::isInFullSegment(MaskOp mask) {

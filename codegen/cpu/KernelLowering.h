@@ -58,8 +58,8 @@ public:
 
   CodeBuilder b;
   const LaunchSignature signature;
+  const VectorShape shape;
   const BufferPlacement placement;
-  const int64_t registerBytes;
 
   llvm::DenseMap<mlir::Value, mlir::Value> scalars;
   llvm::DenseMap<mlir::Value, Buffer> buffers;
@@ -130,6 +130,7 @@ private:
 
   // LowerDot.cpp
   void emitDot(tile::DotOp dot);
+  bool hasPanels(mlir::Value value, tile::DotOp dot);
   Buffer packPanels(mlir::Value value, tile::DotOp dot);
 
   tile::KernelOp kernel;

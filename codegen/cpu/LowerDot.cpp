@@ -13,13 +13,6 @@ using namespace tilewright;
 using namespace tilewright::cpu;
 using namespace tilewright::tile;
 
-/// Rows of a block: a vector is two registers, so a block takes twice as many
-/// of them; two more hold the vector, one the element. 16 registers, or 32
-/// where they are the widest.
-static int64_t rowsOf(int64_t registerBytes) {
-  return registerBytes == 64 ? 12 : 6;
-}
-
 /// Eight vectors of eight to their columns.
 static SmallVector<Value> transpose(CodeBuilder &b, ArrayRef<Value> rows) {
   auto pairUp = [&](Value x, Value y, bool isHigh, int64_t unit) {
@@ -101,6 +94,17 @@ static void packTransposed(KernelLowering &kernel, Value value,
   walk(buffer.axes);
 }
 
+/// Whether the buffer of `value` can be read as panels: vectors are dense, and
+/// rows near each other.
+bool KernelLowering::hasPanels(Value value, DotOp dot) {
+  auto found = buffers.find(value);
+  if (found == buffers.end() || found->second.isTensor)
+    return false;
+  Type element = elementTypeOf(dot.getType());
+  return b.computeType(elementTypeOf(value.getType())) == element &&
+         found->second.isDenseAlong(placement.planOf(dot).vectorAxis);
+}
+
 Buffer KernelLowering::packPanels(Value value, DotOp dot) {
   const DotPlan &plan = placement.planOf(dot);
   auto type = cast<TileType>(value.getType());
@@ -168,6 +172,10 @@ void KernelLowering::emitOperandCopies(Value value, Operation *definition) {
     return;
   Block *block = definition->getBlock();
   for (DotOp dot : placement.panelUsers(value)) {
+    if (hasPanels(value, dot)) {
+      panels[{dot, value}] = buffers.lookup(value);
+      continue;
+    }
     Buffer buffer = packPanels(value, dot);
     releaseAfter(buffer, block->findAncestorOpInBlock(*dot), definition);
     panels[{dot, value}] = buffer;
@@ -197,8 +205,7 @@ void KernelLowering::emitDot(DotOp dot) {
   const DotPlan &plan = placement.planOf(dot);
   if (plan.isReduction)
     return emitProductSum(dot);
-  Value packed = plan.swapped ? dot.getLhs() : dot.getRhs();
-  Value other = plan.swapped ? dot.getRhs() : dot.getLhs();
+  Value packed = plan.vectorSide(dot), other = plan.broadcastSide(dot);
   Buffer panel = panels.lookup({dot, packed});
   auto copy = broadcastCopies.find(other);
   Buffer broadcast =
@@ -251,8 +258,7 @@ void KernelLowering::emitDot(DotOp dot) {
       return emitBlock({}, 1);
     int64_t extent = type.extentOf(plan.rowAxis);
     // Blocks of equal height as far as possible.
-    int64_t blocks = llvm::divideCeil(extent, rowsOf(registerBytes));
-    int64_t rows = llvm::divideCeil(extent, blocks);
+    int64_t rows = shape.rowsOf(extent);
     int64_t whole = extent / rows * rows;
     nest.walkBlocks(plan.rowAxis, whole, rows,
                     [&](Value first) { emitBlock(first, rows); });

@@ -106,7 +106,8 @@ HostTensor &HostTensor::random(unsigned seed, double scale) {
 }
 
 static llvm::Expected<CompiledKernel>
-compile(const std::string &text, std::vector<std::string> wholeExtents) {
+compile(const std::string &text, std::vector<std::string> wholeExtents,
+        cpu::Vectors vectors) {
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);
@@ -121,22 +122,34 @@ compile(const std::string &text, std::vector<std::string> wholeExtents) {
     if (failed(passes.run(*source)))
       return llvm::createStringError("the kernel cannot be bound");
   }
-  return cpu::compileForCpu(*source->getOps<tile::KernelOp>().begin());
+  return cpu::compileForCpu(*source->getOps<tile::KernelOp>().begin(), vectors);
+}
+
+std::vector<cpu::Vectors> tilewright::test::availableVectors() {
+  std::vector<cpu::Vectors> levels;
+  for (auto level :
+       {cpu::Vectors::sse, cpu::Vectors::avx2, cpu::Vectors::avx512})
+    if (level <= cpu::hostVectors())
+      levels.push_back(level);
+  return levels;
 }
 
 std::string tilewright::test::compileError(const std::string &text) {
-  auto compiled = compile(text, {});
+  auto compiled = compile(text, {}, cpu::hostVectors());
   return compiled ? "" : llvm::toString(compiled.takeError());
 }
 
 CpuHarness::CpuHarness(const std::string &text,
-                       std::vector<std::string> wholeExtents) {
-  auto result = compile(text, std::move(wholeExtents));
+                       std::vector<std::string> wholeExtents,
+                       cpu::Vectors vectors) {
+  auto result = compile(text, std::move(wholeExtents), vectors);
   if (!result) {
     ADD_FAILURE() << llvm::toString(result.takeError());
     return;
   }
   compiled = std::move(*result);
+  if (vectors > cpu::hostVectors())
+    return; // to look at, not to run
   auto start = std::chrono::steady_clock::now();
   auto loaded = cpu::CpuModule::create(compiled);
   if (!loaded) {

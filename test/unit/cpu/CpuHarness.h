@@ -41,7 +41,8 @@ public:
   /// extents of the axes that are held whole ("d=64"). Fails the running test
   /// with the diagnostics.
   explicit CpuHarness(const std::string &text,
-                      std::vector<std::string> wholeExtents = {});
+                      std::vector<std::string> wholeExtents = {},
+                      cpu::Vectors vectors = cpu::hostVectors());
   ~CpuHarness();
 
   /// Runs over tensors and scalars, by argument name.
@@ -57,6 +58,9 @@ public:
 private:
   std::unique_ptr<cpu::CpuModule> module;
 };
+
+/// The levels of vector instructions that this machine has.
+std::vector<cpu::Vectors> availableVectors();
 
 /// The text of the error that compiling `text` gives.
 std::string compileError(const std::string &text);
