@@ -425,9 +425,9 @@ static llvm::Error parseShape(llvm::ArrayRef<std::string> entries,
 }
 
 static llvm::Expected<Workload>
-makeWorkload(llvm::StringRef kernel, DType type, bool causal, bool onGpu,
+makeWorkload(llvm::StringRef kernel, DType type, bool onGpu,
              llvm::ArrayRef<std::string> shapeEntries) {
-  if (kernel == "flash") {
+  if (kernel == "flash" || kernel == "flash-causal") {
     std::map<std::string, int64_t> s{{"b", 1},
                                      {"g", onGpu ? 16 : 4},
                                      {"r", 1},
@@ -437,20 +437,27 @@ makeWorkload(llvm::StringRef kernel, DType type, bool causal, bool onGpu,
                                      {"e", onGpu ? 128 : 64}};
     if (llvm::Error error = parseShape(shapeEntries, s))
       return error;
-    return makeFlash(
-        {type, causal, s["b"], s["g"], s["r"], s["m"], s["n"], s["d"], s["e"]});
+    return makeFlash({type, kernel == "flash-causal", s["b"], s["g"], s["r"],
+                      s["m"], s["n"], s["d"], s["e"]});
   }
+  if (kernel != "gemm" && kernel != "gemm-nk")
+    return llvm::createStringError(
+        llvm::formatv("--kernel: expected flash, flash-causal, gemm or "
+                      "gemm-nk, got '{0}'",
+                      kernel));
   int64_t side = onGpu ? 4096 : 1024;
   std::map<std::string, int64_t> s{{"m", side}, {"n", side}, {"k", side}};
   if (llvm::Error error = parseShape(shapeEntries, s))
     return error;
-  return makeGemm({type, s["m"], s["n"], s["k"]});
+  return makeGemm({type, s["m"], s["n"], s["k"], kernel == "gemm-nk"});
 }
 
 int tilewright::runBench(int argc, char **argv) {
   cl::OptionCategory category("tilewright bench");
   cl::list<std::string> kernels(
-      "kernel", cl::desc("what to measure: flash, flash-causal, gemm (all)"),
+      "kernel",
+      cl::desc("what to measure: flash, flash-causal, gemm, gemm-nk (B stored "
+               "as [n, k]; all but this)"),
       cl::CommaSeparated, cl::cat(category));
   cl::opt<std::string> target(
       "target", cl::desc("sm_90a or cpu (the GPU, if there is one)"),
@@ -517,13 +524,7 @@ int tilewright::runBench(int argc, char **argv) {
   bool allValid = true;
   try {
     for (llvm::StringRef kernel : kernels) {
-      bool causal = kernel.consume_back("-causal");
-      if (kernel != "flash" && kernel != "gemm")
-        return fail(llvm::createStringError(llvm::formatv(
-            "--kernel: expected flash, flash-causal or gemm, got '{0}'",
-            kernel)));
-      llvm::Expected<Workload> work =
-          makeWorkload(kernel, type, causal, onGpu, shape);
+      llvm::Expected<Workload> work = makeWorkload(kernel, type, onGpu, shape);
       if (!work)
         return fail(work.takeError());
       llvm::Expected<bool> isValid =

@@ -303,9 +303,11 @@ Workload bench::makeFlash(const FlashProblem &p) {
 
 Workload bench::makeGemm(const GemmProblem &p) {
   Workload work{
-      formatv("gemm {0} m={1} n={2} k={3}", nameOf(p.type), p.m, p.n, p.k),
+      formatv("gemm {0}{1} m={2} n={3} k={4}", nameOf(p.type),
+              p.transposed ? " nk" : "", p.m, p.n, p.k),
       "gemm",
-      kernels::makeKernel("gemm", {{"dtype", std::string(nameOf(p.type))}}),
+      kernels::makeKernel("gemm", {{"dtype", std::string(nameOf(p.type))},
+                                   {"b", p.transposed ? "nk" : "kn"}}),
       {{"m", p.m}, {"n", p.n}, {"k", p.k}},
       {},
       {},
@@ -313,7 +315,10 @@ Workload bench::makeGemm(const GemmProblem &p) {
       {},
       {}};
   work.tensors = {input("a", p.type, {p.m, p.k}, 1),
-                  input("b", p.type, {p.k, p.n}, 2),
+                  input("b", p.type,
+                        p.transposed ? std::vector<int64_t>{p.n, p.k}
+                                     : std::vector<int64_t>{p.k, p.n},
+                        2),
                   output("c", p.type, {p.m, p.n})};
   work.flops = 2 * double(p.m) * double(p.n) * double(p.k);
 
@@ -323,7 +328,7 @@ Workload bench::makeGemm(const GemmProblem &p) {
     append_range(a, gather(work.tensors[0], m * p.k, p.k));
   for (int64_t n : columns)
     for (int64_t k = 0; k < p.k; ++k)
-      b.push_back(work.tensors[1].at(k * p.n + n));
+      b.push_back(work.tensors[1].at(p.transposed ? n * p.k + k : k * p.n + n));
   std::vector<double> expected =
       reference::gemm(static_cast<int64_t>(rows.size()),
                       static_cast<int64_t>(columns.size()), p.k, a, b);

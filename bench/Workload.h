@@ -62,6 +62,7 @@ Workload makeFlash(const FlashProblem &problem);
 struct GemmProblem {
   DType type = DType::bf16;
   int64_t m = 0, n = 0, k = 0;
+  bool transposed = false; ///< B is stored as [n, k]
 };
 Workload makeGemm(const GemmProblem &problem);
 

@@ -183,10 +183,14 @@ void KernelLowering::emitOperandCopies(Value value, Operation *definition) {
   if (!placement.isBroadcastSide(value))
     return;
   // Elements are read one by one, many times: keep them as they are used, and
-  // near each other.
+  // near each other. Rows of a tensor that are taken whole are near enough; cut
+  // from longer rows, they may all compete for one place of a cache.
   Type element = elementTypeOf(value.getType());
   Type wanted = element.isF64() ? element : b.getF32Type();
-  if (!buffers.lookup(value).isTensor && b.computeType(element) == wanted)
+  Buffer own = buffers.lookup(value);
+  bool areRowsWhole =
+      own.isTensor && element == wanted && !positions.contains(own.axes.back());
+  if (areRowsWhole || (!own.isTensor && b.computeType(element) == wanted))
     return;
   auto type = cast<TileType>(value.getType()).withElementType(wanted);
   Buffer copy = makeBuffer(type, placement.orderOf(value));
