@@ -87,11 +87,13 @@ static void blame(Row &row, llvm::Error error) {
 }
 
 /// The feasible configurations for a target; `wanted` picks by label.
-static std::vector<dsl::Configuration>
-configurationsFor(const dsl::Kernel &kernel, dsl::Target target,
-                  llvm::StringRef wanted, int64_t limit) {
+static std::vector<dsl::Configuration> configurationsFor(const Workload &work,
+                                                         dsl::Target target,
+                                                         llvm::StringRef wanted,
+                                                         int64_t limit) {
   std::vector<dsl::Configuration> result;
-  for (dsl::Configuration &configuration : kernel.configurations(target))
+  for (dsl::Configuration &configuration :
+       work.kernel.configurations(target, work.extents))
     if (configuration.feasible() &&
         llvm::StringRef(configuration.label()).contains(wanted))
       result.push_back(std::move(configuration));
@@ -349,7 +351,7 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
     blame(ours, std::move(error));
   } else {
     std::vector<dsl::Configuration> choices = configurationsFor(
-        work.kernel, machine.target(), wanted, settings.maxConfigurations);
+        work, machine.target(), wanted, settings.maxConfigurations);
     std::vector<Machine::Launch> compiled;
     TunerResult result =
         tuneWorkload(machine, work, choices, settings, compiled);

@@ -129,8 +129,14 @@ int tilewright::runCompile(int argc, char **argv) {
   }
   try {
     dsl::Kernel kernel = kernels::makeKernel(kernelName, parsePairs(settings));
+    Expected<CompileOptions> options = optionsOf(target, extents);
+    if (!options)
+      return fail(options.takeError());
+    std::map<std::string, int64_t> whole;
+    for (const auto &extent : options->extents)
+      whole[extent.getKey().str()] = extent.getValue();
     std::vector<dsl::Configuration> configurations =
-        kernel.configurations(dsl::Target{target.c_str()});
+        kernel.configurations(dsl::Target{target.c_str()}, whole);
     if (listConfigurations) {
       for (const dsl::Configuration &configuration : configurations)
         outs() << configuration.label()

@@ -2,12 +2,14 @@
 //
 // Numeric tests of the runtime and of compiled kernels on the devices present.
 // Each runs in a process of its own, so that one that hangs or destroys the
-// device's context costs only itself.
+// device's context costs only itself. The matrix (Matrix.h) sees to that
+// itself.
 //
 //===----------------------------------------------------------------------===//
 #include "bench/SelfTest.h"
 #include "bench/ApiTests.h"
 #include "bench/Commands.h"
+#include "bench/Matrix.h"
 #include "bench/Options.h"
 #include "bench/ZooTests.h"
 #include "runtime/SelfTest.h"
@@ -124,21 +126,37 @@ int runSelfTest(int argc, char **argv) {
   cl::opt<std::string> jsonPath("json",
                                 cl::desc("also write the results as JSON"),
                                 cl::value_desc("file"), cl::cat(category));
+  cl::opt<std::string> matrixTo("matrix-to", cl::Hidden, cl::cat(category),
+                                cl::desc("append results of --matrix-run"));
+  cl::list<unsigned> matrixRun("matrix-run", cl::Hidden, cl::CommaSeparated,
+                               cl::cat(category),
+                               cl::desc("only these kernels of the matrix"));
   parseOptions(argc, argv, category,
                "Tests the devices present: exit status 0 if none failed.\n");
 
+  matrix::MatrixOptions ofMatrix{filter, quick, inProcess || quick, limit};
+  if (!matrixTo.empty()) {
+    if (Error error = matrix::runMatrixWorker(
+            ofMatrix, std::vector<unsigned>(matrixRun.begin(), matrixRun.end()),
+            matrixTo))
+      return fail(std::move(error));
+    return 0;
+  }
   std::vector<SelfTest> tests = allTests();
   erase_if(tests, [&](const SelfTest &test) {
     return !StringRef(test.name).contains(filter) ||
            (!only.empty() && test.name != only) || (quick && !test.quick);
   });
-  if (tests.empty()) {
+  bool hasMatrix = only.empty() && matrix::hasCases(ofMatrix);
+  if (tests.empty() && !hasMatrix) {
     errs() << "tilewright: error: no test of this name; see --list\n";
     return 2;
   }
   if (list) {
     for (const SelfTest &test : tests)
       outs() << test.name << "\n";
+    if (hasMatrix)
+      matrix::listCases(ofMatrix);
     return 0;
   }
 
@@ -177,17 +195,27 @@ int runSelfTest(int argc, char **argv) {
                                 {"seconds", seconds},
                                 {"message", result.message}});
   }
+  json::Object matrixReport;
+  if (hasMatrix) {
+    Expected<matrix::MatrixCounts> sums =
+        matrix::runMatrix(ofMatrix, matrixReport);
+    if (!sums)
+      return fail(sums.takeError());
+    counts[int(Status::passed)] += int(sums->passed);
+    counts[int(Status::failed)] += int(sums->failed);
+  }
   if (!noGpu.empty())
     outs() << "no GPU: " << noGpu << "\n";
   auto [passed, failed, skipped] = counts;
   outs() << formatv("{0} passed, {1} failed, {2} skipped\n", passed, failed,
                     skipped);
   if (!jsonPath.empty())
-    if (Error error =
-            writeJson(jsonPath, json::Object{{"tests", std::move(rows)},
-                                             {"passed", passed},
-                                             {"failed", failed},
-                                             {"skipped", skipped}}))
+    if (Error error = writeJson(
+            jsonPath, json::Object{{"tests", std::move(rows)},
+                                   {"matrix", std::move(matrixReport)},
+                                   {"passed", passed},
+                                   {"failed", failed},
+                                   {"skipped", skipped}}))
       return fail(std::move(error));
   return failed ? 1 : 0;
 }

@@ -117,6 +117,8 @@ llvm::Error Compilation::lowerTo(Level level) {
     for (const auto &extent : options.extents)
       bound.extents.push_back(
           llvm::formatv("{0}={1}", extent.getKey(), extent.getValue()));
+    if (const Target *target = lookupTarget(options.target))
+      bound.rowBytes = target->rowBytes;
     if (llvm::Error error = runPasses(
             [&](OpPassManager &pm) { buildBoundPipeline(pm, bound); }))
       return error;

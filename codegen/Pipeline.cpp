@@ -20,6 +20,7 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
   TileBindOptions bind;
   for (const std::string &extent : options.extents)
     bind.extents.push_back(extent);
+  bind.rowBytes = options.rowBytes;
   kernel.addPass(createTileBind(std::move(bind)));
 
   // The domain becomes explicit: after this, reductions and products may be

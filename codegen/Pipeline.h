@@ -10,6 +10,11 @@ struct BoundPipelineOptions : mlir::PassPipelineOptions<BoundPipelineOptions> {
   ListOption<std::string> extents{
       *this, "extents",
       llvm::cl::desc("extent of each axis that is held whole, as d=128,e=64")};
+  Option<int64_t> rowBytes{
+      *this, "row-bytes",
+      llvm::cl::desc("pad axes held whole so that their rows are a multiple of "
+                     "this (Target::rowBytes)"),
+      llvm::cl::init(1)};
 };
 
 /// Symbolic tile kernels to bound ones with explicit masks: what every target

@@ -118,11 +118,14 @@ public:
   }
   const std::vector<Schedule> &schedules() const { return choices; }
   /// Every configuration of the schedules for a target, feasible or not.
-  std::vector<Configuration> configurations(Target target) const {
+  /// `extents`: of axes held whole, which some schedules ask for.
+  std::vector<Configuration>
+  configurations(Target target,
+                 const std::map<std::string, int64_t> &extents = {}) const {
     std::vector<Configuration> result;
     for (const Schedule &schedule : choices)
       if (schedule.target() == target)
-        for (Configuration &configuration : schedule.configurations())
+        for (Configuration &configuration : schedule.configurations(extents))
           result.push_back(std::move(configuration));
     return result;
   }

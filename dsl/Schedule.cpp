@@ -23,6 +23,21 @@ Tune::Tune(std::string name, std::vector<int64_t> values) : shown(name) {
   uses.emplace(std::move(name), std::move(values));
 }
 
+/// Where an assignment holds the extent of an axis: no tunable is called so.
+static std::string extentKey(const std::string &axis) {
+  return "extent(" + axis + ")";
+}
+
+Tune tilewright::dsl::extentOf(Axis axis) {
+  Tune result;
+  result.shown = extentKey(axis.name);
+  result.eval = [key = result.shown](const Assignment &assignment) {
+    auto found = assignment.find(key);
+    return found == assignment.end() ? 0 : found->second;
+  };
+  return result;
+}
+
 static int64_t compute(std::string_view op, int64_t a, int64_t b) {
   switch (op[0]) {
   case '+':
@@ -124,7 +139,8 @@ Schedule Schedule::require(Tune condition, std::string why) const {
   return result;
 }
 
-std::vector<Configuration> Schedule::configurations() const {
+std::vector<Configuration>
+Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
   std::map<std::string, std::vector<int64_t>> tunables;
   auto gather = [&](const Tune &expression) {
     for (const auto &[name, values] : expression.tunables()) {
@@ -158,9 +174,11 @@ std::vector<Configuration> Schedule::configurations() const {
   }
 
   std::vector<Configuration> result;
-  for (const Assignment &assignment : assignments) {
+  for (Assignment &assignment : assignments) {
     Configuration config;
     config.tunables = assignment;
+    for (const auto &[axis, extent] : extents)
+      assignment[extentKey(axis)] = extent;
     auto value = [&](const std::string &what, const Tune &expression,
                      int64_t least) {
       int64_t number = expression.at(assignment);

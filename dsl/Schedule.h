@@ -67,6 +67,7 @@ public:
 
 private:
   Tune() = default;
+  friend Tune extentOf(Axis axis);
   static Tune combine(std::string_view op, const Tune &a, const Tune &b);
 
   std::function<int64_t(const Assignment &)> eval;
@@ -78,6 +79,10 @@ private:
 inline Tune tune(std::string name, std::vector<int64_t> values) {
   return Tune(std::move(name), std::move(values));
 }
+
+/// The extent of an axis that is held whole, for the schedules of a kernel that
+/// serves many; 0 where configurations() is not told it.
+Tune extentOf(Axis axis);
 
 /// One concrete choice of everything that a schedule says.
 struct Configuration {
@@ -144,7 +149,9 @@ public:
   const Target &target() const { return machine; }
   const std::vector<std::string> &wholeNames() const { return wholeAxes; }
   /// Every configuration, feasible or not; the last tunable varies fastest.
-  std::vector<Configuration> configurations() const;
+  /// `extents`: of axes held whole.
+  std::vector<Configuration>
+  configurations(const std::map<std::string, int64_t> &extents = {}) const;
 
 private:
   Target machine;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/Folds.h"
+#include "kernels/Modifiers.h"
 
 namespace tilewright::kernels {
 
@@ -35,37 +36,31 @@ template <class T = bf16> Kernel flashForward(ScoreMod score, MaskMod mask) {
 }
 
 //===----------------------------------------------------------------------===//
-// Modifiers
-//===----------------------------------------------------------------------===//
-
-/// Keys up to the query's own, both counted from the end.
-inline const MaskMod causal = [](Point p) {
-  return p[N] - p.extent(N) <= p[M] - p.extent(M);
-};
-/// Keys less than Param "window" before the query.
-inline const Param<i32> width{"window"};
-inline const MaskMod window = [](Point p) { return p[M] - p[N] < width; };
-
-/// Scores squeezed into (-cap, cap).
-inline ScoreMod softcap(float cap) {
-  return [=](Val<f32> s, Point) { return cap * tanh(s / cap); };
-}
-
-//===----------------------------------------------------------------------===//
 // Schedules
 //===----------------------------------------------------------------------===//
 
-inline Schedule flashOnHopper() {
-  Tune bm = tune("BM", {128, 192, 256}),
-       bn = tune("BN", {64, 80, 96, 128, 160}), stages = tune("stages", {2, 3}),
-       overlap = tune("overlap", {0, 1});
+/// For elements of so many bytes. The tiles of a wide head are small ones.
+inline Schedule flashOnHopper(int64_t elementBytes = 2) {
+  Tune bm = tune("BM", {128, 192, 256, 64}),
+       bn = tune("BN", {64, 80, 96, 128, 160, 48, 32, 16}),
+       stages = tune("stages", {2, 3}), overlap = tune("overlap", {0, 1});
+  // A row of Q and O, or of K and V, padded; and P, which only 16-bit products
+  // take from registers.
+  Tune row =
+      ((extentOf(D) + 15) / 16 + (extentOf(E) + 15) / 16) * 16 * elementBytes;
+  Tune p = elementBytes > 2 ? bm * bn * elementBytes : Tune(0);
+  const int64_t sharedBytes = 226 * 1024;
   return Schedule(sm90a)
       .tile(M, bm)
       .tile(N, bn)
       .whole(D, E)
       .stages(N, stages)
       .overlap(overlap)
-      .warpSpecialize({.producers = 1, .consumers = bm / 64});
+      .warpSpecialize({.producers = 1, .consumers = bm / 64})
+      .require(row * (bm + stages * bn) + p <= sharedBytes,
+               "the tiles exceed the shared memory")
+      .require((bm >= 128 && bn >= 64) || row * (128 + 2 * 64) > sharedBytes,
+               "small tiles are for wide heads");
 }
 inline Schedule flashOnCpu() {
   return Schedule(cpu)

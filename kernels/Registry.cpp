@@ -30,12 +30,22 @@ static MaskMod maskOf(const Options &options) {
                          {{"none", {}},
                           {"causal", causal},
                           {"window", window},
-                          {"causal_window", causal & window}});
+                          {"causal_window", causal & window},
+                          {"prefix", causal | prefix},
+                          {"document", document},
+                          {"causal_document", causal & document},
+                          {"not_window", !window}});
 }
 
 static ScoreMod scoreOf(const Options &options) {
   return choose<ScoreMod>(options, "score",
-                          {{"none", {}}, {"softcap", softcap(30)}});
+                          {{"none", {}},
+                           {"softcap", softcap(30)},
+                           {"alibi", alibi},
+                           {"key_bias", perKeyBias},
+                           {"bias", fullBias},
+                           {"alibi_softcap", alibi >> softcap(30)},
+                           {"softcap_key_bias", softcap(30) >> perKeyBias}});
 }
 
 static Kernel makeFlash(const Options &options) {
@@ -44,8 +54,10 @@ static Kernel makeFlash(const Options &options) {
                                             {{"bf16", flashForward<bf16>},
                                              {"f16", flashForward<f16>},
                                              {"f32", flashForward<f32>}});
+  const auto elementBytes =
+      choose<int64_t>(options, "dtype", {{"bf16", 2}, {"f16", 2}, {"f32", 4}});
   return make(scoreOf(options), maskOf(options))
-      .with(flashOnHopper())
+      .with(flashOnHopper(elementBytes))
       .with(flashOnCpu());
 }
 

@@ -1,6 +1,7 @@
 //===- DeadPoints.cpp - Where a bound kernel needs masks ------------------===//
 #include "codegen/analysis/DeadPoints.h"
 #include "codegen/analysis/NumberFacts.h"
+#include "codegen/passes/Bind.h"
 #include "llvm/ADT/SetVector.h"
 #include <tuple>
 
@@ -31,6 +32,8 @@ static SmallVector<DeadPoints> collectDeadPoints(KernelOp kernel) {
       if (extent > 1)
         dead.push_back({loop, axis, {axis}, {axis}});
   };
+  for (auto [axis, extent] : paddedAxes(kernel))
+    dead.push_back({kernel, axis, {axis}, {axis}});
   kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (auto parallel = dyn_cast<ParallelOp>(op))
       addTails(op, parallel.getAxes(), parallel.getExtents());

@@ -19,7 +19,8 @@ namespace tilewright {
 /// A set of points that do not exist.
 struct DeadPoints {
   /// The fold whose mask excludes them; or the parallel or fold that walks
-  /// beyond the extent of `tailAxis`.
+  /// beyond the extent of `tailAxis`; or the kernel, in all of which the axis
+  /// is held whole in longer tiles.
   mlir::Operation *loop;
   mlir::StringAttr tailAxis;
   /// Axes that decide whether a point is dead: what a value must have to be

@@ -1,5 +1,6 @@
 //===- MaskForms.cpp - Masks as inequalities of linear forms --------------===//
 #include "codegen/analysis/MaskForms.h"
+#include "codegen/passes/Bind.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -154,9 +155,17 @@ Form MaskForms::formOf(Value value) {
   }
   if (auto index = dyn_cast_or_null<IndexOp>(op)) {
     StringAttr name = index.getAxisAttr();
-    if (findBinder(op, name) == fold) {
+    Operation *binder = findBinder(op, name);
+    if (binder == fold) {
       form.position = 1;
       return linear(form);
+    }
+    if (!binder && isa<TileType>(index.getType())) {
+      int64_t &extent = wholeAxes[name];
+      extent = extentOf(index.getType(), name);
+      for (auto [axis, own] : paddedAxes(fold->getParentOfType<KernelOp>()))
+        if (axis == name)
+          extent = own;
     }
     form.axes.emplace_back(name, 1);
     // The scalar position is that of a tile of one element.
@@ -279,6 +288,11 @@ Scalar MaskForms::bound(const LinearForm &form, bool isUpper, bool clip) {
     Scalar first = binder ? builder.position(name) : Scalar(0);
     if (!isLast) {
       addTerm(first, factor);
+      continue;
+    }
+    if (wholeAxes.contains(name)) {
+      // Padded tiles reach beyond the extent.
+      addTerm((clip ? wholeAxes.lookup(name) : tile) - 1, factor);
       continue;
     }
     Scalar last = builder.add(builder.extent(name), -1);

@@ -84,6 +84,8 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> hoisted;
   /// Tile extent of the other axes.
   llvm::DenseMap<mlir::StringAttr, int64_t> tiles;
+  /// Extent, without padding, of those that no loop binds.
+  llvm::DenseMap<mlir::StringAttr, int64_t> wholeAxes;
 };
 
 } // namespace tilewright

@@ -3,6 +3,7 @@
 #include "codegen/Pipeline.h"
 #include "codegen/dialect/StageDialect.h"
 #include "codegen/interpret/StageInterpreter.h"
+#include "codegen/target/Target.h"
 #include "codegen/tools/Opt.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -60,6 +61,7 @@ llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
          llvm::zip(tile::axesOf(value.getType()), found->second.sizes))
       bound.extents.push_back(llvm::formatv("{0}={1}", axis.getValue(), size));
   }
+  bound.rowBytes = lookupTarget("sm_90a")->rowBytes;
   std::string messages;
   ScopedDiagnosticHandler handler(op->getContext(), [&](Diagnostic &diag) {
     messages += diag.str() + "\n";

@@ -2,7 +2,7 @@
 //
 // Before: tile types list axes. After: each axis has the extent that the
 // schedule gives its loop, or, where no loop binds it, the whole extent that
-// the caller gives.
+// the caller gives, rounded up to what the target's rows are made of.
 //
 // A kernel means the same at any tile extent only if it never asks where a tile
 // begins. So an access at the current position of an axis, or a scalar index,
@@ -173,14 +173,16 @@ namespace {
 class Binder {
 public:
   Binder(KernelOp kernel, const llvm::StringMap<int64_t> &tileExtents,
-         const llvm::StringMap<int64_t> &wholeExtents)
-      : kernel(kernel), tileExtents(tileExtents), wholeExtents(wholeExtents) {}
+         const llvm::StringMap<int64_t> &wholeExtents, int64_t rowBytes)
+      : kernel(kernel), tileExtents(tileExtents), wholeExtents(wholeExtents),
+        rowBytes(rowBytes) {}
 
   LogicalResult bind();
 
 private:
   LogicalResult checkTileExtents();
   LogicalResult resolveWholeExtents();
+  void padWholeExtents();
   LogicalResult checkScopes();
   int64_t tileExtentOf(StringAttr axis) const {
     auto found = tileExtents.find(axis.getValue());
@@ -198,6 +200,7 @@ private:
   KernelOp kernel;
   const llvm::StringMap<int64_t> &tileExtents;
   const llvm::StringMap<int64_t> &wholeExtents;
+  int64_t rowBytes;
   llvm::DenseMap<StringAttr, int64_t> whole;
 };
 } // namespace
@@ -269,6 +272,58 @@ LogicalResult Binder::resolveWholeExtents() {
   return success();
 }
 
+/// The name of the attribute that holds paddedAxes().
+static constexpr StringLiteral paddedAttr = "tile.padded";
+
+SmallVector<std::pair<StringAttr, int64_t>>
+tilewright::paddedAxes(KernelOp kernel) {
+  SmallVector<std::pair<StringAttr, int64_t>> axes;
+  if (auto padded = kernel->getAttrOfType<DictionaryAttr>(paddedAttr))
+    for (NamedAttribute entry : padded)
+      axes.emplace_back(entry.getName(),
+                        cast<IntegerAttr>(entry.getValue()).getInt());
+  return axes;
+}
+
+/// Rounds the extents of whole axes up to rows of `rowBytes` of the narrowest
+/// float that has them, and notes those that grew. Rows that are not made of
+/// vectors of 16 bytes stay: no engine copies them.
+void Binder::padWholeExtents() {
+  llvm::DenseMap<StringAttr, unsigned> narrowest; // bits, by axis
+  forEachValue(kernel, [&](Value value) {
+    auto type = dyn_cast<TileType>(value.getType());
+    if (!type || !isa<FloatType>(type.getElementType()))
+      return;
+    unsigned bits = type.getElementType().getIntOrFloatBitWidth();
+    for (StringAttr axis : type.getAxes())
+      if (whole.contains(axis)) {
+        unsigned &known = narrowest[axis];
+        known = known ? std::min(known, bits) : bits;
+      }
+  });
+  // Axes of one extent stay so.
+  llvm::EquivalenceClasses<StringAttr> classes = relatedAxes(kernel);
+  llvm::DenseMap<StringAttr, unsigned> ofClass;
+  for (auto [axis, bits] : narrowest) {
+    unsigned &known = ofClass[*classes.findLeader(axis)];
+    known = known ? std::min(known, bits) : bits;
+  }
+  Builder builder(kernel.getContext());
+  NamedAttrList padded;
+  for (auto &[axis, extent] : whole) {
+    unsigned bits = ofClass.lookup(*classes.findLeader(axis));
+    if (!bits || extent * bits % 128)
+      continue;
+    int64_t longer =
+        llvm::alignTo(extent, std::max<int64_t>(1, rowBytes * 8 / bits));
+    if (longer != extent)
+      padded.set(axis, builder.getI64IntegerAttr(extent));
+    extent = longer;
+  }
+  if (!padded.empty())
+    kernel->setAttr(paddedAttr, padded.getDictionary(kernel.getContext()));
+}
+
 /// What a tile extent of more than one, or one that differs from the whole,
 /// makes meaningless.
 LogicalResult Binder::checkScopes() {
@@ -332,6 +387,7 @@ LogicalResult Binder::bind() {
   if (failed(checkTileExtents()) || failed(resolveWholeExtents()) ||
       failed(checkScopes()))
     return failure();
+  padWholeExtents();
 
   forEachValue(kernel, [&](Value value) {
     auto type = dyn_cast<TileType>(value.getType());
@@ -353,16 +409,16 @@ LogicalResult Binder::bind() {
   return success();
 }
 
-LogicalResult
-tilewright::bindKernel(KernelOp kernel,
-                       const llvm::StringMap<int64_t> &tileExtents,
-                       const llvm::StringMap<int64_t> &wholeExtents) {
-  return Binder(kernel, tileExtents, wholeExtents).bind();
+LogicalResult tilewright::bindKernel(
+    KernelOp kernel, const llvm::StringMap<int64_t> &tileExtents,
+    const llvm::StringMap<int64_t> &wholeExtents, int64_t rowBytes) {
+  return Binder(kernel, tileExtents, wholeExtents, rowBytes).bind();
 }
 
 LogicalResult
 tilewright::bindKernel(KernelOp kernel,
-                       const llvm::StringMap<int64_t> &wholeExtents) {
+                       const llvm::StringMap<int64_t> &wholeExtents,
+                       int64_t rowBytes) {
   ScheduleAttr schedule = kernel.getScheduleAttr();
   if (!schedule)
     schedule = defaultSchedule(kernel);
@@ -376,7 +432,7 @@ tilewright::bindKernel(KernelOp kernel,
              << "; expected an integer";
     tileExtents[entry.getName()] = extent.getInt();
   }
-  return bindKernel(kernel, tileExtents, wholeExtents);
+  return bindKernel(kernel, tileExtents, wholeExtents, rowBytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -399,7 +455,7 @@ struct TileBind : tilewright::impl::TileBindBase<TileBind> {
       }
       wholeExtents[axis] = extent;
     }
-    if (failed(bindKernel(getOperation(), wholeExtents)))
+    if (failed(bindKernel(getOperation(), wholeExtents, rowBytes)))
       signalPassFailure();
   }
 };

@@ -32,15 +32,23 @@ tile::ScheduleAttr defaultSchedule(tile::KernelOp kernel);
 /// parallel and fold gets extents. `tileExtents` gives the tile extent of axes
 /// that loops walk (1 where it is silent), `wholeExtents` the extent of each of
 /// wholeAxes(), or of an axis related to it; axes that the kernel does not have
-/// are ignored. On failure a diagnostic has said
+/// are ignored. A whole axis is padded so that its rows are a multiple of
+/// `rowBytes`; paddedAxes() then knows it. On failure a diagnostic has said
 /// what to change, and the kernel is unchanged.
 mlir::LogicalResult bindKernel(tile::KernelOp kernel,
                                const llvm::StringMap<int64_t> &tileExtents,
-                               const llvm::StringMap<int64_t> &wholeExtents);
+                               const llvm::StringMap<int64_t> &wholeExtents,
+                               int64_t rowBytes = 1);
 
 /// As above, with the tile extents of the kernel's schedule, or of
 /// defaultSchedule() if it has none.
 mlir::LogicalResult bindKernel(tile::KernelOp kernel,
-                               const llvm::StringMap<int64_t> &wholeExtents);
+                               const llvm::StringMap<int64_t> &wholeExtents,
+                               int64_t rowBytes = 1);
+
+/// The axes of a bound kernel that are held whole in tiles that are larger, and
+/// their own extents: what lies behind them is masked as any tail is.
+llvm::SmallVector<std::pair<mlir::StringAttr, int64_t>>
+paddedAxes(tile::KernelOp kernel);
 
 } // namespace tilewright

@@ -16,7 +16,9 @@ def TileBind : TilewrightPass<"tile-bind", "::tilewright::tile::KernelOp"> {
   let summary = "symbolic tile IR to bound tile IR, by the kernel's schedule";
   let options = [
     ListOption<"extents", "extents", "std::string",
-      "extent of each axis that is held whole, as d=128,e=64">
+      "extent of each axis that is held whole, as d=128,e=64">,
+    Option<"rowBytes", "row-bytes", "int64_t", "1",
+      "pad axes held whole so that their rows are a multiple of this">
   ];
 }
 

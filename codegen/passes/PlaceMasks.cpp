@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/analysis/DeadPoints.h"
+#include "codegen/passes/Bind.h"
 #include "codegen/passes/Passes.h"
 
 namespace tilewright {
@@ -19,15 +20,36 @@ using namespace mlir;
 using namespace tilewright;
 using namespace tilewright::tile;
 
-/// Builds the boolean that says which points `dead` does not exclude.
-static Value buildLive(OpBuilder &builder, Location loc,
+/// Builds the boolean that says which points of `masked` are not in `dead`.
+static Value buildLive(OpBuilder &builder, Value masked,
                        const DeadPoints &dead) {
+  Location loc = masked.getLoc();
   if (!dead.isTail()) {
     Block &block = cast<FoldOp>(dead.loop).getMask().front();
     IRMapping mapping;
     for (Operation &op : block.without_terminator())
       builder.clone(op, mapping);
     return mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
+  }
+  Type i32 = builder.getI32Type();
+  // True where the position along the axis, in a tile of `extent`, is below.
+  auto isBelow = [&](int64_t extent, auto makeEnd) -> Value {
+    Value position = IndexOp::create(
+        builder, loc, TileType::get(i32, {dead.tailAxis}, {extent}),
+        dead.tailAxis);
+    return CompareOp::create(builder, loc, CompareKind::lt, position,
+                             makeEnd());
+  };
+  if (auto kernel = dyn_cast<KernelOp>(dead.loop)) {
+    int64_t own = 0;
+    for (auto [axis, extent] : paddedAxes(kernel))
+      if (axis == dead.tailAxis)
+        own = extent;
+    return isBelow(cast<TileType>(masked.getType()).extentOf(dead.tailAxis),
+                   [&] {
+                     return ConstantOp::create(builder, loc, i32,
+                                               builder.getI32IntegerAttr(own));
+                   });
   }
   SmallVector<int64_t> extents;
   ArrayAttr axes;
@@ -38,12 +60,9 @@ static Value buildLive(OpBuilder &builder, Location loc,
     llvm::append_range(extents, cast<ParallelOp>(dead.loop).getExtents());
   int64_t extent =
       extents[llvm::find(axes.getValue(), dead.tailAxis) - axes.begin()];
-  Type i32 = builder.getI32Type();
-  Value position = IndexOp::create(
-      builder, loc, TileType::get(i32, {dead.tailAxis}, {extent}),
-      dead.tailAxis);
-  Value end = ExtentOp::create(builder, loc, i32, dead.tailAxis);
-  return CompareOp::create(builder, loc, CompareKind::lt, position, end);
+  return isBelow(extent, [&] {
+    return ExtentOp::create(builder, loc, i32, dead.tailAxis);
+  });
 }
 
 static void place(const PlannedMask &planned, ArrayRef<DeadPoints> dead) {
@@ -53,7 +72,7 @@ static void place(const PlannedMask &planned, ArrayRef<DeadPoints> dead) {
   Location loc = value.getLoc();
   Value live;
   for (unsigned i : planned.dead) {
-    Value one = buildLive(builder, loc, dead[i]);
+    Value one = buildLive(builder, value, dead[i]);
     live = live ? BinaryOp::create(builder, loc, BinaryKind::logical_and, live,
                                    one)
                       .getResult()

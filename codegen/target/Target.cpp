@@ -15,6 +15,7 @@ static const MmaRow hopperMma[] = {
 static const Target targets[] = {
     {"sm_90a",
      /*smemBytes=*/232448,
+     /*rowBytes=*/32,
      /*copyRankLimit=*/5,
      hopperMma,
      // A persistent producer of two segments and five grid axes spills at 24.

@@ -24,6 +24,7 @@ struct MmaRow {
 struct Target {
   llvm::StringRef name;
   int64_t smemBytes;     ///< dynamic shared memory of a block, at most
+  int64_t rowBytes;      ///< rows of tiles in it are a multiple of this
   int64_t copyRankLimit; ///< dimensions of a copied tensor
   llvm::ArrayRef<MmaRow> mma;
   /// Registers of a thread for the producer and for the consumers, by the

@@ -46,18 +46,21 @@ enum class AttentionNumbers {
   /// output.
   bf16,
   f16,
+  f32, ///< f32 throughout
 };
 
 /// q [b, g, r, m, d], k [b, g, n, d], v [b, g, n, e], row major. Empty
 /// functions: no modifier, every key seen. A row that sees no key gives 0 and
-/// an LSE of -inf.
+/// an LSE of -inf. `rows`, if not empty, are the only ones that are computed,
+/// in this order: numbers of rows over batch, heads and queries.
 AttentionResult attention(const AttentionShape &shape,
                           const std::vector<double> &q,
                           const std::vector<double> &k,
                           const std::vector<double> &v, double scale,
                           const ScoreModifier &modifier = {},
                           const AttentionMask &mask = {},
-                          AttentionNumbers numbers = AttentionNumbers::exact);
+                          AttentionNumbers numbers = AttentionNumbers::exact,
+                          const std::vector<int64_t> &rows = {});
 
 /// The largest and the root of the mean square of the differences.
 struct ErrorOf {

@@ -7,6 +7,7 @@
 #include "test/numeric/Zoo.h"
 #include <cmath>
 #include <gtest/gtest.h>
+#include <random>
 
 using namespace tilewright;
 using namespace tilewright::test;
@@ -104,6 +105,35 @@ INSTANTIATE_TEST_SUITE_P(Zoo, AttentionOracle,
                                   std::to_string(info.param.shape.m) + "_n" +
                                   std::to_string(info.param.shape.n);
                          });
+
+TEST(Oracle, SomeRowsAreThoseOfAll) {
+  AttentionShape shape{2, 1, 2, 5, 7, 8, 16};
+  std::mt19937_64 random(3);
+  std::normal_distribution<double> normal;
+  auto draw = [&](int64_t count) {
+    std::vector<double> values(static_cast<size_t>(count));
+    for (double &value : values)
+      value = normal(random);
+    return values;
+  };
+  std::vector<double> q = draw(shape.querySize()), k = draw(shape.keySize()),
+                      v = draw(shape.valueSize());
+  const std::vector<int64_t> rows = {19, 0, 7};
+  for (AttentionNumbers numbers :
+       {AttentionNumbers::exact, AttentionNumbers::bf16,
+        AttentionNumbers::f32}) {
+    AttentionResult all = attention(shape, q, k, v, 0.3, {}, {}, numbers),
+                    some =
+                        attention(shape, q, k, v, 0.3, {}, {}, numbers, rows);
+    ASSERT_EQ(some.lse.size(), rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      EXPECT_EQ(some.lse[i], all.lse[size_t(rows[i])]);
+      for (int64_t e = 0; e < shape.e; ++e)
+        EXPECT_EQ(some.o[i * 16 + size_t(e)],
+                  all.o[size_t(rows[i] * shape.e + e)]);
+    }
+  }
+}
 
 TEST(AttentionOracle, RowsThatSeeNoKeyAreZero) {
   // 129 queries, 63 keys, aligned at the end: the first 66 rows see nothing.

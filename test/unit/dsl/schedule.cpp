@@ -45,6 +45,20 @@ TEST(Schedule, Configurations) {
   EXPECT_EQ(configurations[5].reason, "too large ((BM * BN) < 12800)");
 }
 
+TEST(Schedule, AsksForExtents) {
+  Tune bn = tune("BN", {64, 128});
+  Schedule schedule = Schedule(sm90a).tile(N, bn).require(
+      bn * extentOf(M) <= 8192, "too large");
+  EXPECT_TRUE(schedule.configurations({{"m", 64}})[1].feasible());
+  auto configurations = schedule.configurations({{"m", 128}});
+  ASSERT_EQ(configurations.size(), 2u);
+  EXPECT_TRUE(configurations[0].feasible());
+  EXPECT_EQ(configurations[1].reason, "too large ((BN * extent(m)) <= 8192)");
+  EXPECT_EQ(configurations[1].label(), "BN = 128");
+  // Not told: 0.
+  EXPECT_TRUE(schedule.configurations()[1].feasible());
+}
+
 TEST(Schedule, BadTunables) {
   EXPECT_THROW(tune("BM", {}), Error);
   EXPECT_THROW(tune("BM", {1}) + tune("BM", {2}), Error);

@@ -1,0 +1,198 @@
+//===- MatrixTargets.cpp - Where the matrix runs --------------------------===//
+#include "bench/MatrixTargets.h"
+#include "codegen/Compile.h"
+#include "codegen/cpu/CpuModule.h"
+#include "runtime/CpuKernel.h"
+#include "runtime/KernelCache.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace llvm;
+using namespace tilewright;
+using namespace tilewright::matrix;
+
+namespace {
+
+/// A GPU target and the devices that run its code.
+struct GpuTarget {
+  const char *name;
+  bool (*runsOn)(const DeviceProperties &);
+};
+const GpuTarget gpuTargets[] = {
+    {"sm_90a",
+     [](const DeviceProperties &device) { return device.computeMajor == 9; }},
+};
+
+/// The arguments of a launch: tensors at the addresses that `place` gives.
+struct LaunchArguments {
+  LaunchArguments(Problem &problem, int device,
+                  function_ref<void *(size_t, Operand &)> place) {
+    for (auto [i, operand] : llvm::enumerate(problem.operands)) {
+      TensorRef tensor(place(i, operand), operand.type, operand.sizes,
+                       operand.strides, device);
+      if (operand.use == Operand::Use::named)
+        named.push_back({operand.name, tensor});
+      else
+        positional.push_back(tensor);
+    }
+    llvm::append_range(positional, problem.scalars);
+    for (const auto &[name, value] : problem.params)
+      named.push_back({name, value});
+  }
+
+  std::vector<ArgumentValue> positional;
+  std::vector<NamedArgument> named;
+};
+
+class LoadedOnGpu : public LoadedKernel {
+public:
+  LoadedOnGpu(Device &device, std::unique_ptr<tilewright::Kernel> kernel)
+      : device(device), kernel(std::move(kernel)) {}
+
+  llvm::Error run(Problem &problem) override {
+    std::vector<Buffer> buffers;
+    for (Operand &operand : problem.operands) {
+      auto bytes = static_cast<int64_t>(operand.bytes.size());
+      Expected<Buffer> buffer = Buffer::allocate(device, bytes);
+      if (!buffer)
+        return buffer.takeError();
+      if (bytes)
+        if (llvm::Error error = buffer->upload(operand.bytes.data(), bytes))
+          return error;
+      buffers.push_back(std::move(*buffer));
+    }
+    LaunchArguments arguments(
+        problem, device.index(),
+        [&](size_t i, Operand &) { return buffers[i].data(); });
+    if (llvm::Error error =
+            kernel->launch(arguments.positional, arguments.named))
+      return error;
+    if (llvm::Error error = device.synchronize())
+      return error;
+    for (auto [operand, buffer] : zip_equal(problem.operands, buffers))
+      if (operand.use == Operand::Use::out && !operand.bytes.empty())
+        if (llvm::Error error =
+                buffer.download(operand.bytes.data(),
+                                static_cast<int64_t>(operand.bytes.size())))
+          return error;
+    return llvm::Error::success();
+  }
+
+private:
+  Device &device;
+  std::unique_ptr<tilewright::Kernel> kernel;
+};
+
+class LoadedOnCpu : public LoadedKernel {
+public:
+  explicit LoadedOnCpu(std::unique_ptr<CpuKernel> kernel)
+      : kernel(std::move(kernel)) {}
+
+  llvm::Error run(Problem &problem) override {
+    LaunchArguments arguments(problem, hostDevice,
+                              [](size_t, Operand &operand) -> void * {
+                                return operand.bytes.data();
+                              });
+    return kernel->run(arguments.positional, arguments.named);
+  }
+
+private:
+  std::unique_ptr<CpuKernel> kernel;
+};
+
+/// The kernel's text with the first feasible configuration for a target, and
+/// what to compile it with.
+std::pair<std::string, CompileOptions>
+prepare(const dsl::Kernel &kernel, const std::map<std::string, int64_t> &whole,
+        StringRef target) {
+  CompileOptions options;
+  options.target = target.str();
+  for (const auto &[axis, extent] : whole)
+    options.extents[axis] = extent;
+  for (const dsl::Configuration &configuration :
+       kernel.configurations(dsl::Target{options.target.c_str()}, whole))
+    if (configuration.feasible())
+      return {kernel.configured(configuration).mlir(), options};
+  return {kernel.mlir(), options};
+}
+
+class OnGpu : public MatrixTarget {
+public:
+  OnGpu(const GpuTarget &target, Device &device)
+      : target(target), device(device) {}
+  StringRef name() const override { return target.name; }
+
+  Expected<std::unique_ptr<LoadedKernel>>
+  compile(const dsl::Kernel &kernel,
+          const std::map<std::string, int64_t> &whole) override {
+    auto [text, options] = prepare(kernel, whole, target.name);
+    // The code depends on the extents of axes held whole.
+    std::string key = text;
+    for (const auto &[axis, extent] : whole)
+      key += formatv("// {0} = {1}\n", axis, extent);
+    Expected<std::unique_ptr<tilewright::Kernel>> loaded = loadCached(
+        device, key, target.name, [&] { return compileKernel(text, options); });
+    if (!loaded)
+      return loaded.takeError();
+    return std::make_unique<LoadedOnGpu>(device, std::move(*loaded));
+  }
+
+private:
+  const GpuTarget &target;
+  Device &device;
+};
+
+class OnCpu : public MatrixTarget {
+public:
+  StringRef name() const override { return "cpu"; }
+
+  Expected<std::unique_ptr<LoadedKernel>>
+  compile(const dsl::Kernel &kernel,
+          const std::map<std::string, int64_t> &whole) override {
+    auto [text, options] = prepare(kernel, whole, "cpu");
+    Expected<CompiledKernel> compiled = compileKernel(text, options);
+    if (!compiled)
+      return compiled.takeError();
+    Expected<std::unique_ptr<cpu::CpuModule>> module =
+        cpu::CpuModule::create(*compiled);
+    if (!module)
+      return module.takeError();
+    CpuEntry entry = (*module)->getEntry();
+    Expected<std::unique_ptr<CpuKernel>> loaded = CpuKernel::create(
+        compiled->plan, entry, std::shared_ptr<void>(std::move(*module)));
+    if (!loaded)
+      return loaded.takeError();
+    return std::make_unique<LoadedOnCpu>(std::move(*loaded));
+  }
+};
+
+} // namespace
+
+std::vector<std::unique_ptr<MatrixTarget>>
+matrix::presentTargets(std::vector<std::string> &missing) {
+  std::vector<std::unique_ptr<MatrixTarget>> targets;
+  Expected<Device &> device = Device::get();
+  std::string reason = device ? "" : toString(device.takeError());
+  for (const GpuTarget &target : gpuTargets) {
+    if (!reason.empty())
+      missing.push_back(formatv("{0}: {1}", target.name, reason));
+    else if (!target.runsOn(device->properties()))
+      missing.push_back(formatv("{0}: {1} has compute capability {2}.{3}",
+                                target.name, device->properties().name,
+                                device->properties().computeMajor,
+                                device->properties().computeMinor));
+    else
+      targets.push_back(std::make_unique<OnGpu>(target, *device));
+  }
+  targets.push_back(std::make_unique<OnCpu>());
+  return targets;
+}
+
+std::vector<std::string> matrix::allTargetNames() {
+  std::vector<std::string> names;
+  for (const GpuTarget &target : gpuTargets)
+    names.emplace_back(target.name);
+  names.emplace_back("cpu");
+  return names;
+}

@@ -1,0 +1,38 @@
+//===- MatrixTargets.h - Where the matrix runs ------------------*- C++ -*-===//
+#pragma once
+
+#include "bench/Matrix.h"
+
+#include <memory>
+
+namespace tilewright::matrix {
+
+/// A compiled kernel of the matrix, loaded.
+class LoadedKernel {
+public:
+  virtual ~LoadedKernel() = default;
+  /// Runs one problem; its outputs hold the result.
+  virtual llvm::Error run(Problem &problem) = 0;
+};
+
+class MatrixTarget {
+public:
+  virtual ~MatrixTarget() = default;
+  /// The target of the compiler: "sm_90a", "cpu".
+  virtual llvm::StringRef name() const = 0;
+  /// Compiles with the first feasible configuration of the kernel's schedules,
+  /// or none if it has none for this target. Safe to call from many threads.
+  virtual llvm::Expected<std::unique_ptr<LoadedKernel>>
+  compile(const dsl::Kernel &kernel,
+          const std::map<std::string, int64_t> &whole) = 0;
+};
+
+/// The targets that a device is present for; `missing` says about each other
+/// one why not.
+std::vector<std::unique_ptr<MatrixTarget>>
+presentTargets(std::vector<std::string> &missing);
+
+/// The names of all targets, present or not.
+std::vector<std::string> allTargetNames();
+
+} // namespace tilewright::matrix
