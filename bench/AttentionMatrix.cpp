@@ -6,7 +6,7 @@
 // knows the rows at the edges and some between; all elements must be written.
 //
 //===----------------------------------------------------------------------===//
-#include "bench/Matrix.h"
+#include "bench/MatrixKernels.h"
 #include "kernels/Flash.h"
 #include "kernels/reference/Attention.h"
 
@@ -408,6 +408,8 @@ const char *nameOfLayout(Layout layout) {
     return "bnhd";
   case Layout::gapped:
     return "gapped";
+  case Layout::aligned:
+    return "aligned";
   }
   return "";
 }
@@ -460,7 +462,7 @@ private:
 
 } // namespace
 
-std::vector<MatrixKernel> matrix::matrixKernels() {
+void matrix::addAttentionKernels(std::vector<MatrixKernel> &kernels) {
   const std::vector<Mask> allMasks = masks();
   const std::vector<Modifier> allModifiers = modifiers();
   const Mask &noMask = allMasks[0], &causal = allMasks[1];
@@ -499,5 +501,5 @@ std::vector<MatrixKernel> matrix::matrixKernels() {
                 (&mask == &allMasks[4] || &modifier == &allModifiers[4] ||
                  (&mask == &allMasks[6] && &modifier == &allModifiers[6])));
       }
-  return std::move(maker.kernels);
+  append_range(kernels, std::move(maker.kernels));
 }

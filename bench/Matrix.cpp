@@ -1,6 +1,7 @@
 //===- Matrix.cpp - Kernels x shapes x targets, generated -----------------===//
 #include "bench/Matrix.h"
 #include "bench/Commands.h"
+#include "bench/MatrixKernels.h"
 #include "bench/MatrixTargets.h"
 #include "kernels/reference/Rounding.h"
 
@@ -92,6 +93,8 @@ Operand Operand::make(std::string name, DType type, Use use,
     stride *= operand.sizes[size_t(dim)];
     if (dim == rank - 1 && layout == Layout::gapped)
       stride += 8;
+    if (dim == rank - 1 && layout == Layout::aligned)
+      stride = int64_t(alignTo(uint64_t(stride), 8));
   }
   operand.bytes.assign(static_cast<size_t>(stride * bytesOf(type)), '\xff');
   return operand;
@@ -155,6 +158,13 @@ bool Operand::gapsWritten() const {
 //===----------------------------------------------------------------------===//
 // Running
 //===----------------------------------------------------------------------===//
+
+std::vector<MatrixKernel> matrix::matrixKernels() {
+  std::vector<MatrixKernel> kernels;
+  addAttentionKernels(kernels);
+  addRowKernels(kernels);
+  return kernels;
+}
 
 std::string matrix::caseName(const MatrixKernel &kernel,
                              const MatrixProblem &problem, StringRef target) {

@@ -25,6 +25,7 @@ enum class Layout : uint8_t {
   dense,   ///< row major
   swapped, ///< the next to last dimension outermost but one: (b, n, h, d)
   gapped,  ///< rows stand apart: eight elements more than they have
+  aligned, ///< rows are made of whole eights
 };
 
 /// A tensor argument on the host, as the bytes of its type.

@@ -1,8 +1,7 @@
 //===- MatrixTargets.cpp - Where the matrix runs --------------------------===//
 #include "bench/MatrixTargets.h"
 #include "codegen/Compile.h"
-#include "codegen/cpu/CpuModule.h"
-#include "runtime/CpuKernel.h"
+#include "runtime/CpuLoader.h"
 #include "runtime/KernelCache.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -117,6 +116,14 @@ prepare(const dsl::Kernel &kernel, const std::map<std::string, int64_t> &whole,
   return {kernel.mlir(), options};
 }
 
+/// What code depends on: the kernel and the extents of axes held whole.
+std::string keyOf(std::string text,
+                  const std::map<std::string, int64_t> &whole) {
+  for (const auto &[axis, extent] : whole)
+    text += formatv("// {0} = {1}\n", axis, extent);
+  return text;
+}
+
 class OnGpu : public MatrixTarget {
 public:
   OnGpu(const GpuTarget &target, Device &device)
@@ -151,16 +158,8 @@ public:
   compile(const dsl::Kernel &kernel,
           const std::map<std::string, int64_t> &whole) override {
     auto [text, options] = prepare(kernel, whole, "cpu");
-    Expected<CompiledKernel> compiled = compileKernel(text, options);
-    if (!compiled)
-      return compiled.takeError();
-    Expected<std::unique_ptr<cpu::CpuModule>> module =
-        cpu::CpuModule::create(*compiled);
-    if (!module)
-      return module.takeError();
-    CpuEntry entry = (*module)->getEntry();
-    Expected<std::unique_ptr<CpuKernel>> loaded = CpuKernel::create(
-        compiled->plan, entry, std::shared_ptr<void>(std::move(*module)));
+    Expected<std::unique_ptr<CpuKernel>> loaded = loadCachedOnCpu(
+        keyOf(text, whole), [&] { return compileKernel(text, options); });
     if (!loaded)
       return loaded.takeError();
     return std::make_unique<LoadedOnCpu>(std::move(*loaded));

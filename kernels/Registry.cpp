@@ -3,6 +3,7 @@
 #include "kernels/Flash.h"
 #include "kernels/Gemm.h"
 #include "kernels/Rows.h"
+#include "kernels/Standard.h"
 #include "kernels/Variants.h"
 
 using namespace tilewright;
@@ -48,16 +49,19 @@ static ScoreMod scoreOf(const Options &options) {
                            {"softcap_key_bias", softcap(30) >> perKeyBias}});
 }
 
+static int64_t elementBytesOf(const Options &options) {
+  return choose<int64_t>(options, "dtype",
+                         {{"bf16", 2}, {"f16", 2}, {"f32", 4}});
+}
+
 static Kernel makeFlash(const Options &options) {
   auto make =
       choose<Kernel (*)(ScoreMod, MaskMod)>(options, "dtype",
                                             {{"bf16", flashForward<bf16>},
                                              {"f16", flashForward<f16>},
                                              {"f32", flashForward<f32>}});
-  const auto elementBytes =
-      choose<int64_t>(options, "dtype", {{"bf16", 2}, {"f16", 2}, {"f32", 4}});
   return make(scoreOf(options), maskOf(options))
-      .with(flashOnHopper(elementBytes))
+      .with(flashOnHopper(elementBytesOf(options)))
       .with(flashOnCpu());
 }
 
@@ -85,6 +89,39 @@ const std::vector<Entry> &kernels::allKernels() {
       {"row_softmax", "softmax of each row, in two passes",
        [](O) { return rowSoftmax(); }},
       {"rms_norm", "RMSNorm, the row held whole", [](O) { return rmsNorm(); }},
+      {"rms_norm_rotary", "RMSNorm, then rotary embedding, of a row's halves",
+       [](O) {
+         return rmsNormPairs(rotary).with(normOnHopper()).with(normOnCpu());
+       }},
+      {"attention_scores", "unfused attention: scores (dtype, mask, score)",
+       [](O options) {
+         auto make = choose<Kernel (*)(ScoreMod, MaskMod)>(
+             options, "dtype",
+             {{"bf16", attentionScores<bf16>},
+              {"f16", attentionScores<f16>},
+              {"f32", attentionScores<f32>}});
+         return make(scoreOf(options), maskOf(options))
+             .with(scoresOnHopper(elementBytesOf(options)))
+             .with(scoresOnCpu());
+       }},
+      {"attention_softmax", "unfused attention: weights (dtype)",
+       [](O options) {
+         return choose<Kernel (*)()>(options, "dtype",
+                                     {{"bf16", attentionSoftmax<bf16>},
+                                      {"f16", attentionSoftmax<f16>},
+                                      {"f32", attentionSoftmax<f32>}})()
+             .with(softmaxOnHopper())
+             .with(softmaxOnCpu());
+       }},
+      {"attention_values", "unfused attention: output (dtype)",
+       [](O options) {
+         return choose<Kernel (*)()>(options, "dtype",
+                                     {{"bf16", attentionValues<bf16>},
+                                      {"f16", attentionValues<f16>},
+                                      {"f32", attentionValues<f32>}})()
+             .with(valuesOnHopper(elementBytesOf(options)))
+             .with(valuesOnCpu());
+       }},
       {"recurrence", "an ordered fold that stores each state",
        [](O) { return recurrence(); }},
       {"sigmoid_attention", "attention without a softmax (mask)",

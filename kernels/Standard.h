@@ -69,12 +69,17 @@ template <class T = bf16> Kernel attentionValues() {
 // Schedules
 //===----------------------------------------------------------------------===//
 
-inline Schedule scoresOnHopper() {
+/// For elements of so many bytes, as those of the other schedules here.
+inline Schedule scoresOnHopper(int64_t elementBytes = 2) {
+  Tune bm = tune("BM", {128, 64}), bn = tune("BN", {128, 64});
   return Schedule(sm90a)
-      .tile(M, 128)
-      .tile(N, tune("BN", {128, 64}))
+      .tile(M, bm)
+      .tile(N, bn)
       .whole(D)
-      .warpSpecialize({.producers = 1, .consumers = 2});
+      .warpSpecialize({.producers = 1, .consumers = bm / 64})
+      .require((extentOf(D) + 15) * elementBytes * (bm + bn) + bm * bn * 4 <=
+                   226 * 1024,
+               "the tiles exceed the shared memory");
 }
 inline Schedule scoresOnCpu() {
   return Schedule(cpu)
@@ -88,13 +93,17 @@ inline Schedule softmaxOnHopper() {
 inline Schedule softmaxOnCpu() {
   return Schedule(cpu).tile(M, 4).tile(N, tune("BN", {64, 256}));
 }
-inline Schedule valuesOnHopper() {
+inline Schedule valuesOnHopper(int64_t elementBytes = 2) {
+  Tune bm = tune("BM", {128, 64}), stages = tune("stages", {3, 2});
+  Tune e = extentOf(E) + 15;
   return Schedule(sm90a)
-      .tile(M, 128)
+      .tile(M, bm)
       .tile(N, 64)
       .whole(E)
-      .stages(N, tune("stages", {3, 2}))
-      .warpSpecialize({.producers = 1, .consumers = 2});
+      .stages(N, stages)
+      .warpSpecialize({.producers = 1, .consumers = bm / 64})
+      .require((stages * 64 * (bm + e) + bm * e) * elementBytes <= 226 * 1024,
+               "the tiles exceed the shared memory");
 }
 inline Schedule valuesOnCpu() {
   return Schedule(cpu)

@@ -67,8 +67,10 @@ struct Executable::State {
   Device *device; ///< null: the CPU
   /// The arguments, checked before there is code.
   LaunchBinder signature;
-  /// Configurations to try in order; empty: the kernel as it stands.
-  std::vector<Configuration> choices;
+  /// Whether a configuration with these tunables is to be tried, or the kernel
+  /// as it stands.
+  bool isScheduled = false;
+  dsl::Assignment tunables;
   std::vector<WholeAxis> whole;
 
   std::mutex mutex; ///< of what follows
@@ -134,17 +136,17 @@ void Executable::State::choose(const dsl::Assignment &tunables) {
   std::vector<Configuration> all = kernel.configurations(target);
   if (all.empty() && tunables.empty())
     return;
+  isScheduled = true;
+  this->tunables = tunables;
   std::string reason;
   for (const Configuration &configuration : all) {
     if (!matches(configuration, tunables))
       continue;
     if (configuration.feasible())
-      choices.push_back(configuration);
-    else if (reason.empty())
+      return;
+    if (reason.empty())
       reason = configuration.label() + ": " + configuration.reason;
   }
-  if (!choices.empty())
-    return;
   if (!reason.empty())
     throw tilewright::Error(
         {"no configuration of kernel '" + kernel.name() + "' can run on " +
@@ -194,11 +196,27 @@ Executable::State::make(ArrayRef<int64_t> extents) {
                              "' does not compile for " + target.name + how +
                              ":\n" + toString(std::move(error)));
   };
-  if (choices.empty()) {
+  if (!isScheduled) {
     if (llvm::Error error = load(kernel, extents, *result))
       return failed("", std::move(error));
     return result;
   }
+  // A schedule may depend on the extents, which are now known.
+  std::map<std::string, int64_t> known;
+  for (auto [axis, extent] : zip_equal(whole, extents))
+    known[axis.axis] = extent;
+  std::vector<Configuration> choices;
+  std::string reason;
+  for (Configuration &configuration : kernel.configurations(target, known)) {
+    if (!matches(configuration, tunables))
+      continue;
+    if (configuration.feasible())
+      choices.push_back(std::move(configuration));
+    else if (reason.empty())
+      reason = configuration.label() + ": " + configuration.reason;
+  }
+  if (choices.empty())
+    return failed("", createStringError(reason));
   llvm::Error first = llvm::Error::success();
   for (const Configuration &choice : choices) {
     result->configuration = choice.label();
