@@ -120,7 +120,9 @@ bool BufferPlacement::alignCarried(FoldOp fold) {
            fold.getCarried(), fold.getYield().getValues(), fold.getResults())) {
     SmallVector<StringAttr> order(orderOf(next));
     hasChanged |= order != orderOf(carried);
-    orders[carried] = orders[result] = order;
+    // Apart: inserting one moves the other.
+    orders[carried] = order;
+    orders[result] = order;
   }
   return hasChanged;
 }
