@@ -2,6 +2,7 @@
 #include "codegen/Compile.h"
 #include "codegen/Pipeline.h"
 #include "codegen/cpu/CpuTarget.h"
+#include "codegen/dialect/DiagnosticText.h"
 #include "codegen/hopper/CompileStage.h"
 #include "codegen/passes/Bind.h"
 #include "codegen/target/Target.h"
@@ -38,16 +39,15 @@ public:
 
 private:
   llvm::Error parse();
+  llvm::Error checkProducts();
   llvm::Error runPasses(function_ref<void(OpPassManager &)> build);
-  llvm::Error failure(StringRef what);
 
   StringRef source;
   const CompileOptions &options;
   DialectRegistry registry;
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
-  std::string messages;
-  ScopedDiagnosticHandler handler;
+  DiagnosticText messages;
   /// Axes held whole, while the kernel still tells.
   std::vector<FixedExtent> fixed;
 };
@@ -62,32 +62,12 @@ DialectRegistry allDialects() {
 
 Compilation::Compilation(StringRef text, const CompileOptions &options)
     : source(text), options(options), registry(allDialects()),
-      context(registry, MLIRContext::Threading::DISABLED),
-      handler(&context, [this](Diagnostic &diagnostic) {
-        llvm::raw_string_ostream os(messages);
-        auto print = [&](Diagnostic &one, StringRef kind) {
-          if (auto file = one.getLocation()->findInstanceOf<FileLineColLoc>())
-            os << file.getFilename().getValue() << ":" << file.getLine() << ":"
-               << file.getColumn() << ": ";
-          os << kind << ": " << one << "\n";
-        };
-        print(diagnostic, "error");
-        // The whole operation is kilobytes of what the user did not write.
-        for (Diagnostic &note : diagnostic.getNotes())
-          if (!StringRef(note.str()).starts_with("see current operation"))
-            print(note, "note");
-        return success();
-      }) {}
-
-llvm::Error Compilation::failure(StringRef what) {
-  return llvm::createStringError(
-      messages.empty() ? what.str() : StringRef(messages).rtrim().str());
-}
+      context(registry, MLIRContext::Threading::DISABLED), messages(&context) {}
 
 llvm::Error Compilation::parse() {
   module = parseSourceString<ModuleOp>(source, &context, "kernel");
   if (!module)
-    return failure("the kernel does not parse");
+    return messages.takeError("the kernel does not parse");
   auto kernels = module->getOps<tile::KernelOp>();
   if (!llvm::hasSingleElement(kernels))
     return llvm::createStringError(
@@ -101,17 +81,47 @@ llvm::Error Compilation::parse() {
   return llvm::Error::success();
 }
 
+/// Products that no matrix instruction takes are computed an element at a time,
+/// unrolled. Long ones would compile for minutes, and spill: refuse those whose
+/// extent is the reason.
+llvm::Error Compilation::checkProducts() {
+  constexpr int64_t longestUnrolled = 64, rowsOfInstructions = 8;
+  tile::KernelOp kernel = *module->getOps<tile::KernelOp>().begin();
+  kernel.walk([&](tile::DotOp dot) {
+    for (Value operand : {dot.getLhs(), dot.getRhs()})
+      for (StringAttr axis : tile::axesOf(operand.getType()))
+        for (const FixedExtent &whole : fixed) {
+          if (whole.axis != axis.getValue() ||
+              whole.extent <= longestUnrolled ||
+              whole.extent % rowsOfInstructions == 0)
+            continue;
+          dot.emitError() << "axis '" << whole.axis
+                          << "' of this product is held whole and has an "
+                             "extent of "
+                          << whole.extent << ": expected a multiple of "
+                          << rowsOfInstructions << " on " << options.target
+                          << "; pad the tensors, or walk the axis with a fold";
+          return WalkResult::interrupt();
+        }
+    return WalkResult::advance();
+  });
+  return messages.isEmpty() ? llvm::Error::success() : messages.takeError("");
+}
+
 llvm::Error Compilation::runPasses(function_ref<void(OpPassManager &)> build) {
   PassManager pm(&context);
   build(pm);
   if (failed(pm.run(*module)))
-    return failure("a pass failed");
+    return messages.takeError("a pass failed");
   return llvm::Error::success();
 }
 
 llvm::Error Compilation::lowerTo(Level level) {
   if (llvm::Error error = parse())
     return error;
+  if (options.target != "cpu" && level > Level::bound)
+    if (llvm::Error error = checkProducts())
+      return error;
   if (level >= Level::bound) {
     BoundPipelineOptions bound;
     for (const auto &extent : options.extents)
@@ -131,7 +141,7 @@ llvm::Error Compilation::lowerTo(Level level) {
          llvm::make_early_inc_range(module->getOps<stage::KernelOp>())) {
       OpBuilder builder(kernel);
       if (failed(lowerStageToNvvm(kernel, builder)))
-        return failure("the kernel cannot be lowered to NVVM");
+        return messages.takeError("the kernel cannot be lowered to NVVM");
       kernel.erase();
     }
   return llvm::Error::success();
@@ -152,9 +162,9 @@ llvm::Expected<CompiledKernel> Compilation::finish() {
                                    .value_or(cpu::hostVectors()))
           : compileStageForHopper(*module->getOps<stage::KernelOp>().begin());
   if (!compiled)
-    return llvm::joinErrors(compiled.takeError(), messages.empty()
+    return llvm::joinErrors(compiled.takeError(), messages.isEmpty()
                                                       ? llvm::Error::success()
-                                                      : failure(""));
+                                                      : messages.takeError(""));
   compiled->plan.fixed = fixed;
   return compiled;
 }

@@ -35,6 +35,15 @@ static void check(llvm::Error error) {
     raise(std::move(error));
 }
 
+/// "file:line:column" of a kernel in its source.
+static std::string placeOf(tile::KernelOp kernel) {
+  auto file = kernel.getLoc()->findInstanceOf<mlir::FileLineColLoc>();
+  return file ? formatv("{0}:{1}:{2}", file.getFilename().getValue(),
+                        file.getLine(), file.getColumn())
+                    .str()
+              : "";
+}
+
 namespace {
 
 /// Where a launch says how long an axis is that the kernel holds whole.
@@ -86,6 +95,7 @@ struct Executable::State {
 
 private:
   Expected<std::shared_ptr<Loaded>> make(ArrayRef<int64_t> extents);
+  std::string longExtents(ArrayRef<int64_t> extents) const;
   llvm::Error load(const dsl::Kernel &scheduled, ArrayRef<int64_t> extents,
                    Loaded &result);
 };
@@ -187,14 +197,39 @@ llvm::Error Executable::State::load(const dsl::Kernel &scheduled,
       .moveInto(result.onGpu);
 }
 
+/// What to say of whole axes that are longer than GPUs like.
+std::string Executable::State::longExtents(ArrayRef<int64_t> extents) const {
+  constexpr int64_t longest = 256;
+  std::string text;
+  if (device)
+    for (auto [axis, extent] : zip_equal(whole, extents))
+      if (extent > longest)
+        text += formatv("\nnote: axis '{0}' is held whole and has an extent of "
+                        "{1}; registers and shared memory hold {2} of most "
+                        "kernels: walk the axis with a fold",
+                        axis.axis, extent, longest);
+  return text;
+}
+
+/// The first configuration, and some that differ from it: what none of them
+/// can do is not for lack of trying.
+static SmallVector<Configuration> attempts(ArrayRef<Configuration> choices) {
+  constexpr size_t most = 6;
+  SmallVector<Configuration> result;
+  size_t count = std::min(choices.size(), most);
+  for (size_t i = 0; i < count; ++i)
+    result.push_back(choices[i * choices.size() / count]);
+  return result;
+}
+
 Expected<std::shared_ptr<Loaded>>
 Executable::State::make(ArrayRef<int64_t> extents) {
   auto result = std::make_shared<Loaded>();
   result->extents = extents.vec();
   auto failed = [&](const Twine &how, llvm::Error error) {
-    return createStringError("kernel '" + kernel.name() +
-                             "' does not compile for " + target.name + how +
-                             ":\n" + toString(std::move(error)));
+    return createStringError(
+        "kernel '" + kernel.name() + "' does not compile for " + target.name +
+        how + ":\n" + toString(std::move(error)) + longExtents(extents));
   };
   if (!isScheduled) {
     if (llvm::Error error = load(kernel, extents, *result))
@@ -218,7 +253,7 @@ Executable::State::make(ArrayRef<int64_t> extents) {
   if (choices.empty())
     return failed("", createStringError(reason));
   llvm::Error first = llvm::Error::success();
-  for (const Configuration &choice : choices) {
+  for (const Configuration &choice : attempts(choices)) {
     result->configuration = choice.label();
     llvm::Error error = load(kernel.configured(choice), extents, *result);
     if (!error) {
@@ -238,8 +273,9 @@ Executable::State::make(ArrayRef<int64_t> extents) {
   std::string with = choices.front().label();
   if (!with.empty())
     with = " with " + with;
-  if (choices.size() > 1)
-    with += formatv(", nor with {0} other configurations", choices.size() - 1);
+  if (size_t others = attempts(choices).size() - 1)
+    with += formatv(", nor with {0} others of its {1} configurations", others,
+                    choices.size());
   return failed(with, std::move(first));
 }
 
@@ -252,7 +288,8 @@ std::shared_ptr<Loaded> Executable::State::codeFor(ArrayRef<int64_t> extents) {
       return last = known;
   Expected<std::shared_ptr<Loaded>> made = make(extents);
   if (!made)
-    raise(made.takeError());
+    throw tilewright::Error({toString(made.takeError()), "", "",
+                             placeOf(kernel.module()->kernel()), ""});
   loaded.push_back(*made);
   return last = *made;
 }

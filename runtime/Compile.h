@@ -133,8 +133,9 @@ private:
 };
 
 /// Compiles a kernel for a target: `sm90a` or `cpu`. Of the schedules that the
-/// kernel has for the target, the first configuration that compiles is taken;
-/// a kernel without one gets default tiles. Throws tilewright::Error: no such
+/// kernel has for the target, the first configuration is taken; if it does not
+/// compile, the first that does of a few others; a kernel without a schedule
+/// gets default tiles. Throws tilewright::Error: no such
 /// device, no such configuration, or what the compiler says, with the place in
 /// the source.
 Executable compile(const dsl::Kernel &kernel, dsl::Target target,

@@ -2,6 +2,7 @@
 #include "codegen/cpu/CpuTarget.h"
 #include "codegen/cpu/HostMachine.h"
 #include "codegen/cpu/LaunchSignature.h"
+#include "codegen/dialect/DiagnosticText.h"
 #include "codegen/passes/Passes.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -134,23 +135,15 @@ llvm::Expected<CompiledKernel> cpu::compileForCpu(tile::KernelOp kernel,
                                                   Vectors vectors) {
   auto start = std::chrono::steady_clock::now();
   MLIRContext *context = kernel.getContext();
-  // What goes wrong on the way is the error's text.
-  std::string diagnostics;
-  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
-    llvm::raw_string_ostream out(diagnostics);
-    out << diagnostic.getLocation() << ": " << diagnostic << "\n";
-    for (Diagnostic &note : diagnostic.getNotes())
-      out << note.getLocation() << ": note: " << note << "\n";
-  });
-  auto failed = [&](const llvm::Twine &what) {
-    return llvm::createStringError(
-        what + (diagnostics.empty() ? "" : "\n" + diagnostics));
+  DiagnosticText messages(context);
+  auto failed = [&] {
+    return messages.takeError("cannot compile kernel '" + kernel.getSymName() +
+                              "' for the CPU");
   };
 
   FailureOr<LaunchSignature> signature = describeLaunch(kernel);
   if (mlir::failed(signature))
-    return failed("cannot compile kernel '" + kernel.getSymName() +
-                  "' for the CPU");
+    return failed();
   DialectRegistry registry;
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
@@ -159,15 +152,13 @@ llvm::Expected<CompiledKernel> cpu::compileForCpu(tile::KernelOp kernel,
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
   module->push_back(kernel->clone());
   if (mlir::failed(lowerToLlvm(*module, vectors)))
-    return failed("cannot compile kernel '" + kernel.getSymName() +
-                  "' for the CPU");
+    return failed();
 
   llvm::LLVMContext llvmContext;
   std::unique_ptr<llvm::Module> llvmModule =
       translateModuleToLLVMIR(*module, llvmContext, kernel.getSymName());
   if (!llvmModule)
-    return failed("cannot translate kernel '" + kernel.getSymName() +
-                  "' to LLVM IR");
+    return failed();
   auto builder = hostMachine();
   if (!builder)
     return builder.takeError();

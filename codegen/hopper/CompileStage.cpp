@@ -1,6 +1,7 @@
 //===- CompileStage.cpp - A stage kernel to PTX for Hopper ----------------===//
 #include "codegen/hopper/CompileStage.h"
 
+#include "codegen/dialect/DiagnosticText.h"
 #include "codegen/hopper/LowerStage.h"
 #include "codegen/ptx/EmitPtx.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -26,22 +27,17 @@ FailureOr<LaunchPlan> tilewright::lowerStageToNvvm(stage::KernelOp kernel,
 llvm::Expected<CompiledKernel>
 tilewright::compileStageForHopper(stage::KernelOp kernel) {
   auto start = std::chrono::steady_clock::now();
-  std::string messages;
-  ScopedDiagnosticHandler handler(
-      kernel.getContext(), [&](Diagnostic &diagnostic) {
-        llvm::raw_string_ostream os(messages);
-        os << (messages.empty() ? "" : "\n") << diagnostic.getLocation() << ": "
-           << diagnostic;
-        return success();
-      });
+  DiagnosticText messages(kernel.getContext());
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
   auto builder = OpBuilder::atBlockEnd(module->getBody());
   FailureOr<LaunchPlan> plan = lowerStageToNvvm(kernel, builder);
   if (failed(plan) || failed(verify(*module)))
-    return llvm::createStringError(messages);
+    return messages.takeError("the kernel cannot be lowered");
   llvm::Expected<std::string> ptx = emitPtx(&module->getBody()->front(), chip);
   if (!ptx)
-    return llvm::joinErrors(ptx.takeError(), llvm::createStringError(messages));
+    return llvm::joinErrors(ptx.takeError(), messages.isEmpty()
+                                                 ? llvm::Error::success()
+                                                 : messages.takeError(""));
   CompiledKernel compiled;
   compiled.plan = std::move(*plan);
   compiled.ptx = std::move(*ptx);

@@ -3,6 +3,7 @@
 
 #include "codegen/target/Target.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -110,19 +111,37 @@ int64_t StageLowering::scratchBytesOf(Type type) {
              1, tileType.getElementType().getIntOrFloatBitWidth() / 8);
 }
 
+static std::string textOf(Type type) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << type;
+  return text;
+}
+
 LogicalResult StageLowering::layOutSmem(stage::RolesOp roles) {
   int64_t offset = 0;
+  /// What takes the room: where it was asked for, bytes, and what it is.
+  SmallVector<std::tuple<Location, int64_t, std::string>> areas;
   auto place = [&](int64_t bytes) {
     offset = llvm::alignTo(offset, smemAlign);
     return std::exchange(offset, offset + bytes);
   };
   WalkResult walked = kernel.walk([&](Operation *op) {
-    if (auto buffer = dyn_cast<stage::BufferOp>(op))
-      bufferOffsets[buffer] = place(buffer.getType().sizeInBytes());
+    if (auto buffer = dyn_cast<stage::BufferOp>(op)) {
+      int64_t bytes = buffer.getType().sizeInBytes();
+      bufferOffsets[buffer] = place(bytes);
+      areas.emplace_back(op->getLoc(), bytes,
+                         llvm::formatv("buffer '{0}', {1}", buffer.getName(),
+                                       textOf(buffer.getType())));
+    }
     if (auto channel = dyn_cast<stage::ChannelOp>(op)) {
       Channel &layout = channels[channel.getResult()];
       describeChannel(channel, layout);
       layout.offset = place(layout.depth * layout.slotBytes);
+      areas.emplace_back(op->getLoc(), layout.depth * layout.slotBytes,
+                         llvm::formatv("{0} stages of channel '{1}', {2}",
+                                       layout.depth, channel.getName(),
+                                       textOf(channel.getResult().getType())));
     }
     return WalkResult::advance();
   });
@@ -153,11 +172,18 @@ LogicalResult StageLowering::layOutSmem(stage::RolesOp roles) {
   }
   plan.smemBytes = offset;
   int64_t limit = lookupTarget("sm_90a")->smemBytes;
-  if (offset > limit)
-    return kernel.emitOpError("needs ")
-           << offset << " bytes of shared memory, but a block has " << limit
-           << "; use smaller tiles or fewer stages";
-  return success();
+  if (offset <= limit)
+    return success();
+  InFlightDiagnostic error = kernel.emitOpError("needs ")
+                             << offset
+                             << " bytes of shared memory, but a block has "
+                             << limit << "; use smaller tiles or fewer stages";
+  llvm::stable_sort(areas, [](const auto &a, const auto &b) {
+    return std::get<1>(a) > std::get<1>(b);
+  });
+  for (const auto &[loc, bytes, what] : areas)
+    error.attachNote(loc) << bytes << " bytes hold " << what;
+  return error;
 }
 
 //===----------------------------------------------------------------------===//

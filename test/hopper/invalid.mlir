@@ -48,6 +48,7 @@ stage.kernel @nothing_held(in %x: !tile.tensor<bf16, [m, n]>) grid [m = 64] warp
 
 // expected-error @+1 {{needs 262144 bytes of shared memory, but a block has 232448; use smaller tiles or fewer stages}}
 stage.kernel @too_much(in %x: !tile.tensor<bf16, [m, n]>) grid [m = 64] warps 4 {
+  // expected-note @+1 {{262144 bytes hold buffer 'b', !stage.smem<f32, [m = 256, n = 256], 128>}}
   %b = stage.buffer "b" : !stage.smem<f32, [m = 256, n = 256], 128>
 }
 
