@@ -48,7 +48,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   // take from registers.
   Tune row =
       ((extentOf(D) + 15) / 16 + (extentOf(E) + 15) / 16) * 16 * elementBytes;
-  Tune p = elementBytes > 2 ? bm * bn * elementBytes : Tune(0);
+  const int64_t bytesOfP = elementBytes > 2 ? elementBytes : 0;
   const int64_t sharedBytes = 226 * 1024;
   return Schedule(sm90a)
       .tile(M, bm)
@@ -57,9 +57,10 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .stages(N, stages)
       .overlap(overlap)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
-      .require(row * (bm + stages * bn) + p <= sharedBytes,
+      .require(row * (bm + stages * bn) + bm * bn * bytesOfP <= sharedBytes,
                "the tiles exceed the shared memory")
-      .require((bm >= 128 && bn >= 64) || row * (128 + 2 * 64) > sharedBytes,
+      .require((bm >= 128 && bn >= 64) ||
+                   row * (128 + 2 * 64) + 128 * 64 * bytesOfP > sharedBytes,
                "small tiles are for wide heads");
 }
 inline Schedule flashOnCpu() {

@@ -66,6 +66,7 @@ struct ZooCase {
   std::map<std::string, int64_t> extents;
   std::map<std::string, double> scalars;
   size_t idle;
+  bool overlap = false; ///< products of the next tile under this one's work
 };
 void PrintTo(const ZooCase &zoo, std::ostream *stream) { *stream << zoo.file; }
 
@@ -76,8 +77,10 @@ TEST_P(ZooMutants, areCaught) {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   mlir::MLIRContext context(registry);
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(
-      readTestFile("zoo/" + zoo.file + ".mlir"), &context);
+  std::string text = readTestFile("zoo/" + zoo.file + ".mlir");
+  if (zoo.overlap)
+    text.insert(text.find("}> {") + 1, ", overlap = 1");
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   ASSERT_TRUE(module);
   llvm::Expected<Arguments> arguments = randomArguments(
       *module->getOps<tile::KernelOp>().begin(), zoo.extents, zoo.scalars, 1);
@@ -94,17 +97,48 @@ TEST_P(ZooMutants, areCaught) {
                   zoo.idle);
 }
 
-INSTANTIATE_TEST_SUITE_P(Pipeline, ZooMutants,
-                         testing::Values(
-                             // B's slots come free with A's.
-                             ZooCase{"gemm",
-                                     {{"m", 128}, {"n", 128}, {"k", 320}},
-                                     {{"alpha", 0.1}},
-                                     1}),
-                         [](const auto &info) {
-                           std::string name = info.param.file;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Pipeline, ZooMutants,
+    testing::Values(
+        // B's slots come free with A's.
+        ZooCase{
+            "gemm", {{"m", 128}, {"n", 128}, {"k", 320}}, {{"alpha", 0.1}}, 1},
+        // Rows that end in four tiles of keys: two are
+        // partly masked, two are full. Q's slot is filled
+        // once, and the first two of a channel wait
+        // for nobody.
+        ZooCase{"flash-causal",
+                {{"b", 1},
+                 {"g", 1},
+                 {"r", 1},
+                 {"m", 128},
+                 {"n", 500},
+                 {"d", 64},
+                 {"e", 64}},
+                {{"scale", 0.125}},
+                3},
+        ZooCase{"flash-causal",
+                {{"b", 1},
+                 {"g", 1},
+                 {"r", 1},
+                 {"m", 128},
+                 {"n", 500},
+                 {"d", 64},
+                 {"e", 64}},
+                {{"scale", 0.125}},
+                3,
+                true},
+        ZooCase{
+            "two-folds",
+            {{"b", 1}, {"h", 1}, {"m", 128}, {"n", 500}, {"d", 64}, {"e", 64}},
+            {{"scale", 0.125}},
+            4}),
+    [](const auto &info) {
+      std::string name = info.param.file;
+      if (info.param.overlap)
+        name += "-overlap";
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
 
 } // namespace
