@@ -65,8 +65,8 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
 }
 inline Schedule flashOnCpu() {
   return Schedule(cpu)
-      .tile(M, tune("BM", {32, 64, 128}))
-      .tile(N, tune("BN", {48, 64, 96}))
+      .tile(M, tune("BM", {64, 32, 128}))
+      .tile(N, tune("BN", {64, 96}))
       .whole(D, E);
 }
 

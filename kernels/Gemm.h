@@ -45,9 +45,9 @@ inline Schedule gemmOnHopper() {
 }
 inline Schedule gemmOnCpu() {
   return Schedule(cpu)
-      .tile(M, tune("BM", {64, 128}))
+      .tile(M, tune("BM", {128, 64, 256}))
       .tile(N, tune("BN", {64, 128}))
-      .tile(K, tune("BK", {64, 256}));
+      .tile(K, tune("BK", {128, 64, 256}));
 }
 
 } // namespace tilewright::kernels

@@ -249,3 +249,21 @@ bool BufferPlacement::canReplace(Value carried, Value next) const {
            !reaches(*this, dot.getRhs(), carried);
   return isPointwise(maker);
 }
+
+bool BufferPlacement::isSum(Value carried, Value next) const {
+  auto dot = next.getDefiningOp<DotOp>();
+  return dot && carried.hasOneUse() && dot.getAcc() == carried &&
+         !planOf(dot).isReduction && canReplace(carried, next);
+}
+
+StoreOp BufferPlacement::storeOfSum(Value sum) const {
+  if (!sum.hasOneUse())
+    return {};
+  auto store = dyn_cast<StoreOp>(*sum.user_begin());
+  Type element = elementTypeOf(sum.getType());
+  if (!store || store->getBlock() != sum.getParentBlock() ||
+      !store.getTensor().hasOneUse() || !(element.isF32() || element.isF64()))
+    return {};
+  return orderOf(sum).back() == axisNames(store.getAt()).back() ? store
+                                                                : StoreOp();
+}

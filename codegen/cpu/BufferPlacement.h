@@ -42,6 +42,14 @@ public:
   /// starts with, when that is made: nothing reads the old one afterwards.
   bool canReplace(mlir::Value carried, mlir::Value next) const;
 
+  /// Whether all that a turn does to a carried tile is to add a dot to it, in
+  /// place.
+  bool isSum(mlir::Value carried, mlir::Value next) const;
+  /// The store that takes `sum`, the result of a fold, as it is and where it
+  /// may be made: alone to use its tensor, whose elements are those of scratch.
+  /// Null if there is none.
+  tile::StoreOp storeOfSum(mlir::Value sum) const;
+
 private:
   void chooseOrders(mlir::Operation *op);
   /// Gives the carried values of `fold` the orders of what they become. Whether

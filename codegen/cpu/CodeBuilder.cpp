@@ -109,6 +109,18 @@ void CodeBuilder::atomicAdd(Value pointer, Value value) {
                             pointer, value, LLVM::AtomicOrdering::monotonic);
 }
 
+void CodeBuilder::prefetchForWrite(Value pointer) {
+  LLVM::Prefetch::create(*this, loc, pointer, /*rw=*/1, /*hint=*/3,
+                         /*cache=*/1);
+}
+
+void CodeBuilder::prefetchForRead(Value pointer, Type type, Value offset) {
+  Value at = LLVM::GEPOp::create(*this, loc, pointerType(), type, pointer,
+                                 ValueRange{offset});
+  // Into the second level: the first would lose it again.
+  LLVM::Prefetch::create(*this, loc, at, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+}
+
 void CodeBuilder::zeroMemory(Value pointer, int64_t bytes) {
   Value zero = arith::ConstantIntOp::create(*this, loc, 0, 8);
   LLVM::MemsetOp::create(*this, loc, pointer, zero, number(bytes),

@@ -55,6 +55,12 @@ public:
   /// `pointer` moved by `offset` elements of `type`.
   mlir::Value offset(mlir::Value pointer, mlir::Type type, mlir::Value offset);
   void atomicAdd(mlir::Value pointer, mlir::Value value);
+  /// Has the cache line of `pointer` come near, to be written soon.
+  void prefetchForWrite(mlir::Value pointer);
+  /// As `offset`, of what will be read some thousands of cycles later; may lie
+  /// beyond all memory.
+  void prefetchForRead(mlir::Value pointer, mlir::Type type,
+                       mlir::Value offset);
   void zeroMemory(mlir::Value pointer, int64_t bytes);
   /// Scratch of one call, of a size that is set at the end: small ones are on
   /// the stack.

@@ -1,8 +1,9 @@
 //===- KernelLowering.h - A bound kernel into loops -------------*- C++ -*-===//
 //
 // The state of lowering one kernel: where each value is, and the emission of
-// each kind of operation. KernelLowering.cpp walks the kernel, LowerAccess.cpp
-// has loads and stores, LowerDot.cpp the contraction, LoopNest.cpp the loops.
+// each kind of operation. KernelLowering.cpp walks the kernel, LowerFold.cpp
+// has folds, LowerAccess.cpp loads and stores, LowerDot.cpp the contraction,
+// LoopNest.cpp the loops.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -24,6 +25,9 @@ struct Buffer {
   /// of the panels over their width.
   mlir::StringAttr panelAxis;
   int64_t offset = -1; ///< in scratch; -1 if borrowed
+  /// Of a tensor's tile that a fold moves: elements to the tile of the next
+  /// turn; null if none does.
+  mlir::Value toNextTurn;
 
   bool hasAxis(mlir::StringAttr axis) const {
     return llvm::is_contained(axes, axis);
@@ -36,6 +40,10 @@ struct Buffer {
     return axis == panelAxis || CodeBuilder::constantOf(strideOf(axis)) == 1;
   }
 };
+
+/// The extents of `order`.
+llvm::SmallVector<int64_t> extentsOf(tile::TileType type,
+                                     llvm::ArrayRef<mlir::StringAttr> order);
 
 /// Places buffers in the scratch of a call; a freed range is used again.
 class ScratchMap {
@@ -92,8 +100,6 @@ private:
   mlir::LogicalResult emitBlock(mlir::Block &block);
   mlir::LogicalResult emitOp(mlir::Operation *op);
   void emitScalarOp(mlir::Operation *op);
-  mlir::LogicalResult emitFold(tile::FoldOp fold);
-  void emitYield(tile::FoldOp fold);
   void emitReduce(tile::ReduceOp reduce);
   /// Sum of products, where a dot has no free axis.
   void emitProductSum(tile::DotOp dot);
@@ -111,17 +117,26 @@ private:
   /// The packed and the f32 copies that dots want of `value`.
   void emitOperandCopies(mlir::Value value, mlir::Operation *definition);
 
+  // LowerFold.cpp
+  mlir::LogicalResult emitFold(tile::FoldOp fold);
+  void emitYield(tile::FoldOp fold);
+
   // LowerAccess.cpp
   struct Access {
     mlir::Value base;                         ///< of the current tile
     llvm::SmallVector<mlir::StringAttr> axes; ///< in memory order
     llvm::SmallVector<mlir::Value> strides, counts;
-    mlir::Value isInside; ///< null: known to be
+    mlir::Value isInside;   ///< null: known to be
+    mlir::Value toNextTurn; ///< as in Buffer
   };
   Access locate(mlir::Operation *op, mlir::Value tensor, mlir::ArrayAttr at,
                 mlir::Type valueType);
   void emitLoad(tile::LoadOp load);
   void emitStore(tile::StoreOp store);
+  /// The place that the tile of a store is to be written to. The store itself
+  /// then only sees to an edge.
+  Buffer beginStore(tile::StoreOp store);
+  void finishStore(tile::StoreOp store);
   mlir::LogicalResult emitAccumulate(tile::AccumulateOp accumulate);
   /// Runs `body` for each index below the counts, with the offset in each.
   void forEachInside(llvm::ArrayRef<mlir::Value> counts,
@@ -133,6 +148,16 @@ private:
   bool hasPanels(mlir::Value value, tile::DotOp dot);
   Buffer packPanels(mlir::Value value, tile::DotOp dot);
 
+  /// A carried tile whose first value is `init`, which is not in its buffer.
+  struct LateStart {
+    mlir::Value init, isFirst; ///< i1: in the first turn
+  };
+  /// A store whose tile is being made where it goes: `whole` at an edge.
+  struct OpenStore {
+    Access access;
+    Buffer whole;
+  };
+
   tile::KernelOp kernel;
   ScratchMap scratchMap;
   mlir::Value scratchBase;
@@ -142,6 +167,8 @@ private:
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> tensorStrides;
   llvm::DenseMap<std::pair<mlir::Operation *, mlir::Value>, Buffer> panels;
   llvm::DenseMap<mlir::Value, Buffer> broadcastCopies;
+  llvm::DenseMap<mlir::Value, LateStart> lateStarts;
+  llvm::DenseMap<mlir::Operation *, OpenStore> openStores;
   llvm::DenseSet<mlir::Value> writtenTensors;
 };
 

@@ -194,6 +194,13 @@ Value LoopNest::pointOffset(const Buffer &buffer) {
   return sum;
 }
 
+Value LoopNest::addressOf(const Buffer &buffer) {
+  return b.offset(buffer.base,
+                  buffer.isTensor ? b.memoryType(buffer.element)
+                                  : b.scratchType(buffer.element),
+                  pointOffset(buffer));
+}
+
 Value LoopNest::read(const Buffer &buffer) {
   Type type = buffer.isTensor ? b.memoryType(buffer.element)
                               : b.scratchType(buffer.element);
@@ -201,9 +208,11 @@ Value LoopNest::read(const Buffer &buffer) {
     return buffer.isTensor ? b.fromMemory(value, buffer.element)
                            : b.fromScratch(value, buffer.element);
   };
-  Value at = b.offset(buffer.base, type, pointOffset(buffer));
+  Value at = addressOf(buffer);
   if (width == 1 || !buffer.hasAxis(vectorAxis))
     return convert(b.load(at, type));
+  if (isReadingAhead && buffer.toNextTurn && buffer.isDenseAlong(vectorAxis))
+    b.prefetchForRead(at, type, buffer.toNextTurn);
   if (buffer.isDenseAlong(vectorAxis))
     return convert(b.load(at, CodeBuilder::vectorOf(type, width)));
   Value stride = buffer.strideOf(vectorAxis);
@@ -219,7 +228,7 @@ void LoopNest::write(Value value, const Buffer &buffer) {
   value = buffer.isTensor ? b.toMemory(value, buffer.element)
                           : b.toScratch(value, buffer.element);
   Type type = getElementTypeOrSelf(value.getType());
-  Value at = b.offset(buffer.base, type, pointOffset(buffer));
+  Value at = addressOf(buffer);
   if (CodeBuilder::widthOf(value) == 1 || buffer.isDenseAlong(vectorAxis))
     return b.store(value, at);
   Value stride = buffer.strideOf(vectorAxis);

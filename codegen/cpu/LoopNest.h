@@ -38,10 +38,14 @@ public:
   /// `value` at the current point: a scalar if it lacks the vector axis.
   mlir::Value evaluate(mlir::Value value);
   mlir::Value read(const Buffer &buffer);
+  /// Where the element of the current point lies.
+  mlir::Value addressOf(const Buffer &buffer);
   /// `value` has the width of the current point, or is a scalar.
   void write(mlir::Value value, const Buffer &buffer);
   mlir::Value indexOf(mlir::StringAttr axis) { return indices[axis].value; }
   int64_t getWidth() const { return width; }
+  /// Whether reads also fetch what the next turn of a fold will read.
+  bool isReadingAhead = false;
 
 private:
   mlir::Value compute(mlir::Operation *op, mlir::Value value);

@@ -19,6 +19,10 @@ KernelLowering::Access KernelLowering::locate(Operation *op, Value tensor,
                                               ArrayAttr at, Type valueType) {
   Access access;
   Type memory = b.memoryType(elementTypeOf(valueType));
+  auto fold = op->getParentOfType<FoldOp>();
+  StringAttr innermost;
+  if (fold)
+    innermost = axisNames(fold.getAxes()).back();
   Value offset = b.number(0);
   for (auto [axis, own, stride] :
        llvm::zip(at.getAsRange<StringAttr>(), axesOf(tensor.getType()),
@@ -29,6 +33,8 @@ KernelLowering::Access KernelLowering::locate(Operation *op, Value tensor,
     if (!hasAxis(valueType, axis))
       continue;
     int64_t tile = tile::extentOf(valueType, axis);
+    if (axis == innermost)
+      access.toNextTurn = b.mul(stride, b.number(tile));
     access.axes.push_back(axis);
     access.strides.push_back(stride);
     if (!position && signature.isFixed(own) &&
@@ -88,6 +94,7 @@ void KernelLowering::emitLoad(LoadOp load) {
   buffer.axes = access.axes;
   buffer.base = access.base;
   buffer.strides = access.strides;
+  buffer.toNextTurn = access.toNextTurn;
   if (access.isInside) {
     Buffer padded = makeBuffer(type, access.axes, /*isTensor=*/true);
     releaseAfter(padded, reader, load);
@@ -120,30 +127,33 @@ void KernelLowering::emitLoad(LoadOp load) {
   buffers[load.getResult()] = copy;
 }
 
-void KernelLowering::emitStore(StoreOp store) {
+Buffer KernelLowering::beginStore(StoreOp store) {
   Access access = locate(store, store.getTensor(), store.getAt(),
                          store.getValue().getType());
-  Type element = elementTypeOf(store.getValue().getType());
-  Type memory = b.memoryType(element);
-  auto type = dyn_cast<TileType>(store.getValue().getType());
-  if (!type) {
-    b.store(b.toMemory(scalars.lookup(store.getValue()), element), access.base);
-    return;
-  }
+  auto type = cast<TileType>(store.getValue().getType());
   Buffer target;
-  target.element = element;
+  target.element = type.getElementType();
   target.isTensor = true;
   target.axes = access.axes;
   target.base = access.base;
   target.strides = access.strides;
-  if (!access.isInside)
-    return copyInto(store.getValue(), target);
+  OpenStore open{access, {}};
+  if (access.isInside) {
+    open.whole = makeBuffer(type, access.axes, /*isTensor=*/true);
+    target.base = b.select(access.isInside, access.base, open.whole.base);
+    for (auto [stride, own] : llvm::zip(target.strides, open.whole.strides))
+      stride = b.select(access.isInside, stride, own);
+  }
+  openStores[store] = open;
+  return target;
+}
 
-  Buffer whole = makeBuffer(type, access.axes, /*isTensor=*/true);
-  target.base = b.select(access.isInside, access.base, whole.base);
-  for (auto [stride, own] : llvm::zip(target.strides, whole.strides))
-    stride = b.select(access.isInside, stride, own);
-  copyInto(store.getValue(), target);
+void KernelLowering::finishStore(StoreOp store) {
+  auto [access, whole] = openStores.lookup(store);
+  openStores.erase(store);
+  if (!access.isInside)
+    return;
+  Type memory = b.memoryType(whole.element);
   Value isEdge = b.unary(UnaryKind::logical_not, access.isInside);
   auto edge = scf::IfOp::create(b, b.loc, isEdge, /*withElse=*/false);
   {
@@ -157,6 +167,19 @@ void KernelLowering::emitStore(StoreOp store) {
     });
   }
   release(whole);
+}
+
+void KernelLowering::emitStore(StoreOp store) {
+  if (!isa<TileType>(store.getValue().getType())) {
+    Access access = locate(store, store.getTensor(), store.getAt(),
+                           store.getValue().getType());
+    Type element = elementTypeOf(store.getValue().getType());
+    b.store(b.toMemory(scalars.lookup(store.getValue()), element), access.base);
+    return;
+  }
+  if (!openStores.contains(store))
+    copyInto(store.getValue(), beginStore(store));
+  finishStore(store);
 }
 
 /// Each element is added to by one work item only: the position names every

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/LoopNest.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -50,6 +51,7 @@ static void packTransposed(KernelLowering &kernel, Value value,
   auto type = cast<TileType>(value.getType());
   Type from = type.getElementType();
   LoopNest nest(kernel);
+  nest.isReadingAhead = true;
   auto packSquare = [&](Value panel, int64_t lane, Value column) {
     SmallVector<Value> rows;
     for (int64_t row = 0; row < 8; ++row) {
@@ -146,8 +148,9 @@ Buffer KernelLowering::packPanels(Value value, DotOp dot) {
     return buffer;
   }
 
-  // Panel by panel, so that stores are dense.
+  // In the order in which the value lies, so that reads are dense.
   LoopNest nest(*this);
+  nest.isReadingAhead = true;
   std::function<void(ArrayRef<StringAttr>)> walk =
       [&](ArrayRef<StringAttr> axes) {
         if (axes.empty()) {
@@ -163,7 +166,7 @@ Buffer KernelLowering::packPanels(Value value, DotOp dot) {
                     return {};
                   });
       };
-  walk(order);
+  walk(placement.orderOf(value));
   return buffer;
 }
 
@@ -195,10 +198,8 @@ void KernelLowering::emitOperandCopies(Value value, Operation *definition) {
   auto type = cast<TileType>(value.getType()).withElementType(wanted);
   Buffer copy = makeBuffer(type, placement.orderOf(value));
   LoopNest nest(*this);
-  SmallVector<int64_t> extents;
-  for (StringAttr axis : copy.axes)
-    extents.push_back(type.extentOf(axis));
-  nest.forEach(copy.axes, extents, lanesOf(wanted), [&] {
+  nest.isReadingAhead = true;
+  nest.forEach(copy.axes, extentsOf(type, copy.axes), lanesOf(wanted), [&] {
     nest.write(b.cast(nest.evaluate(value), element, wanted), copy);
   });
   releaseAfter(copy, placement.lastReader(value, block), definition);
@@ -227,12 +228,36 @@ void KernelLowering::emitDot(DotOp dot) {
         at.setIndex(plan.rowAxis, b.add(firstRow, b.number(row)));
     };
     int64_t width = nest.getWidth();
+    // The rows of `start`; of 0 if null.
+    auto evaluateRows = [&](Value start) {
+      SmallVector<Value> values;
+      for (int64_t row = 0; row < rows; ++row) {
+        setRow(nest, row);
+        values.push_back(b.splat(
+            start ? nest.evaluate(start) : b.constantFloat(element, 0), width));
+      }
+      return values;
+    };
+    // What is written to a tensor is not in a cache yet; it will be by the end.
+    if (result.isTensor && width > 1)
+      for (int64_t row = 0; row < rows; ++row) {
+        setRow(nest, row);
+        b.prefetchForWrite(nest.addressOf(result));
+      }
     SmallVector<Value> sums;
-    for (int64_t row = 0; row < rows; ++row) {
-      setRow(nest, row);
-      Value start = dot.getAcc() ? nest.evaluate(dot.getAcc())
-                                 : b.constantFloat(element, 0);
-      sums.push_back(b.splat(start, width));
+    if (auto late = lateStarts.find(dot.getAcc()); late != lateStarts.end()) {
+      SmallVector<Value> starts = evaluateRows(late->second.init);
+      auto choice =
+          scf::IfOp::create(b, b.loc, TypeRange(ValueRange(starts)),
+                            late->second.isFirst, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(choice.thenBlock());
+      scf::YieldOp::create(b, b.loc, starts);
+      b.setInsertionPointToStart(choice.elseBlock());
+      scf::YieldOp::create(b, b.loc, evaluateRows(dot.getAcc()));
+      sums = llvm::to_vector_of<Value>(choice.getResults());
+    } else {
+      sums = evaluateRows(dot.getAcc());
     }
     std::function<SmallVector<Value>(ArrayRef<StringAttr>, ValueRange)>
         contract = [&](ArrayRef<StringAttr> axes,

@@ -2,14 +2,25 @@
 // RUN: tilewright opt %s --tile-lower-to-loops="register-bytes=64" | FileCheck %s --check-prefix=WIDE
 
 // The right operand is dense along the contracted axis: it is packed in squares
-// of eight, transposed by shuffles. The accumulator is updated in place, six
-// rows by two registers at a time; 13 rows are blocks of 5, 5 and 3.
+// of eight, transposed by shuffles, while the squares of the next turn are
+// fetched. The sum lies in the tensor that it is stored to, or at an edge in
+// scratch; the first turn does not read it. It is updated six rows by two
+// registers at a time; 13 rows are blocks of 5, 5 and 3.
 
 // CHECK-LABEL: llvm.func @product
 // CHECK: %[[SCRATCH:.*]] = llvm.alloca
+// CHECK: %[[SUM:.*]] = arith.select %{{.*}}, %{{.*}}, %[[SCRATCH]] : !llvm.ptr
+// CHECK-NOT: llvm.store
+// CHECK: %[[FIRST:.*]] = arith.andi
+// CHECK: "llvm.intr.prefetch"({{.*}}rw = 0
 // CHECK: llvm.load {{.*}} -> vector<8xf32>
 // CHECK-COUNT-24: vector.shuffle
 // CHECK-COUNT-8: llvm.store {{.*}} : vector<8xf32>
+// CHECK: llvm.getelementptr inbounds %[[SUM]]
+// CHECK: "llvm.intr.prefetch"({{.*}}rw = 1
+// CHECK: scf.if %[[FIRST]] ->
+// CHECK: else
+// CHECK-COUNT-5: llvm.load {{.*}} -> vector<16xf32>
 // CHECK: iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
 // CHECK-COUNT-5: arith.mulf {{.*}} fastmath<contract> : vector<16xf32>
 // CHECK: iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>)

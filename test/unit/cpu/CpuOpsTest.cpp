@@ -86,6 +86,48 @@ TEST(CpuOps, DotWithoutFreeAxes) {
   }
 }
 
+// A sum that starts from a row of values, over any number of turns, none among
+// them: the tensor is the buffer of the sum, and at an edge scratch is.
+TEST(CpuOps, SumsStartFromValues) {
+  for (std::string stored : {"%r", "%twice"}) {
+    CpuHarness kernel(
+        R"(
+    tile.kernel @affine(in %a: !tile.tensor<f32, [m, k]>, in %b: !tile.tensor<f32, [k, n]>, in %bias: !tile.tensor<f32, [n]>, out %c: !tile.tensor<f32, [m, n]>)
+        schedule #tile.schedule<{m = 7, n = 24, k = 8}> {
+      tile.parallel [m, n] {
+        %bt = tile.load %bias[n] : !tile.tensor<f32, [n]> -> !tile.tile<f32, [n]>
+        %z = tile.broadcast %bt : !tile.tile<f32, [n]> -> !tile.tile<f32, [m, n]>
+        %r = tile.fold [k] init(%z : !tile.tile<f32, [m, n]>) {
+        ^bb0(%acc: !tile.tile<f32, [m, n]>):
+          %x = tile.load %a[m, k] : !tile.tensor<f32, [m, k]> -> !tile.tile<f32, [m, k]>
+          %y = tile.load %b[k, n] : !tile.tensor<f32, [k, n]> -> !tile.tile<f32, [k, n]>
+          %d = tile.dot %x, %y acc %acc : !tile.tile<f32, [m, n]> contract [k] : !tile.tile<f32, [m, k]>, !tile.tile<f32, [k, n]> -> !tile.tile<f32, [m, n]>
+          tile.yield %d : !tile.tile<f32, [m, n]>
+        }
+        %twice = tile.binary add %r, %r : (!tile.tile<f32, [m, n]>, !tile.tile<f32, [m, n]>) -> !tile.tile<f32, [m, n]>
+        tile.store )" +
+        stored +
+        R"(, %c[m, n] : !tile.tile<f32, [m, n]>, !tile.tensor<f32, [m, n]>
+      }
+    })");
+    for (auto [m, n, k] :
+         {std::tuple{7, 24, 8}, {14, 48, 32}, {16, 50, 21}, {9, 31, 0}}) {
+      HostTensor a(DType::f32, {m, k}), b(DType::f32, {k, n}),
+          bias(DType::f32, {n}), c(DType::f32, {m, n});
+      a.random(1), b.random(2), bias.random(3), c.fill(NAN);
+      kernel.run({{"a", &a}, {"b", &b}, {"bias", &bias}, {"c", &c}});
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t j = 0; j < n; ++j) {
+          double sum = bias.get({j});
+          for (int64_t l = 0; l < k; ++l)
+            sum += a.get({i, l}) * b.get({l, j});
+          ASSERT_NEAR(c.get({i, j}), stored == "%r" ? sum : 2 * sum, 4e-5)
+              << m << ", " << n << ", " << k << " at " << i << ", " << j;
+        }
+    }
+  }
+}
+
 // Carried values that trade places, and a scalar beside them.
 TEST(CpuOps, YieldMayExchangeCarriedValues) {
   CpuHarness kernel(R"(
