@@ -36,19 +36,24 @@ Error JitLog::makeError(const DriverApi &api, CUresult result, StringRef call,
   return make_error<DriverError>(result, text);
 }
 
-std::optional<std::string> findPtxas() {
-  if (std::string chosen = env::ptxas(); !chosen.empty())
-    return chosen;
+std::optional<std::string> findCudaTool(StringRef name) {
   SmallVector<std::string, 2> folders;
   if (const char *home = std::getenv("CUDA_HOME"))
     folders.push_back(std::string(home) + "/bin");
   folders.push_back("/usr/local/cuda/bin");
   for (const std::string &folder : folders)
-    if (std::string path = folder + "/ptxas"; sys::fs::can_execute(path))
+    if (std::string path = folder + "/" + name.str();
+        sys::fs::can_execute(path))
       return path;
-  if (ErrorOr<std::string> found = sys::findProgramByName("ptxas"))
+  if (ErrorOr<std::string> found = sys::findProgramByName(name))
     return *found;
   return std::nullopt;
+}
+
+std::optional<std::string> findPtxas() {
+  if (std::string chosen = env::ptxas(); !chosen.empty())
+    return chosen;
+  return findCudaTool("ptxas");
 }
 
 std::optional<std::string> chosenPtxas() {

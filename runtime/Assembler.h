@@ -19,6 +19,10 @@ struct Assembly {
   std::string log;
 };
 
+/// A program of the CUDA toolkit: of CUDA_HOME, /usr/local/cuda or PATH, in
+/// this order.
+std::optional<std::string> findCudaTool(llvm::StringRef name);
+
 /// The ptxas of TILEWRIGHT_PTXAS, CUDA_HOME, /usr/local/cuda or PATH, in this
 /// order.
 std::optional<std::string> findPtxas();

@@ -18,14 +18,14 @@ static int64_t tilesOf(int64_t extent) { return divideCeil(extent, 64); }
 
 StringRef naiveAttentionSource() {
   static constexpr StringLiteral source(
-#include "runtime/NaiveAttentionSource.inc"
+#include "runtime/naive_attention.cu.inc"
   );
   return source;
 }
 
 StringRef naiveAttentionPtx() {
   static constexpr StringLiteral ptx(
-#include "runtime/NaiveAttentionPtx.inc"
+#include "runtime/naive_attention.ptx.inc"
   );
   return ptx;
 }

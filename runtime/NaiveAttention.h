@@ -8,28 +8,13 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "runtime/Arguments.h"
-#include "runtime/Device.h"
+#include "runtime/ReferenceAttention.h"
 
 #include <map>
 #include <memory>
 #include <string>
 
 namespace tilewright {
-
-/// Tensors are dense: q [batch, kvHeads, headsPerKv, queries, qkDim],
-/// k [batch, kvHeads, keys, qkDim], v [batch, kvHeads, keys, vDim],
-/// o [batch, kvHeads, headsPerKv, queries, vDim], lse fp32 like o without its
-/// last dimension.
-struct AttentionShape {
-  int64_t batch = 1, kvHeads = 1, headsPerKv = 1;
-  int64_t queries = 0, keys = 0;
-  int64_t qkDim = 0, vDim = 0;
-  bool causal = false; ///< aligned to the bottom right
-  float scale = 1;
-
-  int64_t heads() const { return batch * kvHeads * headsPerKv; }
-};
 
 class NaiveAttention {
 public:

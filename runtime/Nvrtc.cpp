@@ -1,10 +1,16 @@
 //===- Nvrtc.cpp - CUDA C++ compiled at run time ----------------*- C++ -*-===//
 #include "runtime/Nvrtc.h"
+#include "runtime/Assembler.h"
 #include "runtime/Environment.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/Twine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <dlfcn.h>
 #include <optional>
@@ -101,20 +107,39 @@ Expected<NvrtcApi> NvrtcApi::load() {
 
 Expected<NvrtcOutput> compileCuda(StringRef name, StringRef source,
                                   StringRef target,
-                                  ArrayRef<std::string> options) {
+                                  ArrayRef<std::string> options,
+                                  ArrayRef<CudaHeader> headers) {
   Expected<NvrtcApi> api = NvrtcApi::load();
-  if (!api)
-    return api.takeError();
+  if (!api) {
+    // Who names an NVRTC wants that one.
+    if (!env::nvrtc().empty() || !findCudaTool("nvcc"))
+      return api.takeError();
+    consumeError(api.takeError());
+    return compileWithNvcc(name, source, target, options, headers);
+  }
+  std::vector<std::string> texts;
+  std::vector<const char *> names, pointers;
+  for (const CudaHeader &header : headers) {
+    texts.push_back(header.name.str());
+    texts.push_back(header.text.str());
+  }
+  for (size_t i = 0; i < texts.size(); i += 2) {
+    names.push_back(texts[i].c_str());
+    pointers.push_back(texts[i + 1].c_str());
+  }
   Program program = nullptr;
   if (Error error = api->check(
           api->createProgram(&program, source.str().c_str(), name.str().c_str(),
-                             0, nullptr, nullptr),
+                             int(names.size()), pointers.data(), names.data()),
           "nvrtcCreateProgram"))
     return std::move(error);
   scope_exit destroy([&] { api->destroyProgram(&program); });
 
   std::string arch = "--gpu-architecture=" + target.str();
-  std::vector<const char *> arguments = {arch.c_str(), "--std=c++17"};
+  // Generic lambdas are for the device without saying so.
+  std::vector<const char *> arguments = {arch.c_str(), "--std=c++17",
+                                         "--ptxas-options=--verbose",
+                                         "-default-device"};
   for (const std::string &option : options)
     arguments.push_back(option.c_str());
   Result result =
@@ -133,6 +158,55 @@ Expected<NvrtcOutput> compileCuda(StringRef name, StringRef source,
   if (!cubin)
     return cubin.takeError();
   return NvrtcOutput{std::move(*ptx), std::move(*cubin), std::move(*log)};
+}
+
+Expected<NvrtcOutput> compileWithNvcc(StringRef name, StringRef source,
+                                      StringRef target,
+                                      ArrayRef<std::string> options,
+                                      ArrayRef<CudaHeader> headers) {
+  auto failed = [&](const Twine &what) {
+    return createStringError("cannot compile '" + name + "' for " + target +
+                             " by nvcc: " + what);
+  };
+  std::optional<std::string> nvcc = findCudaTool("nvcc");
+  if (!nvcc)
+    return failed("there is none under CUDA_HOME, /usr/local/cuda or PATH");
+  SmallString<128> folder;
+  if (std::error_code code =
+          sys::fs::createUniqueDirectory("tilewright-nvcc", folder))
+    return failed("cannot make a temporary folder: " + code.message());
+  scope_exit remove([&] { sys::fs::remove_directories(folder); });
+  auto pathOf = [&](StringRef file) { return (folder + "/" + file).str(); };
+  SmallVector<CudaHeader> files(headers);
+  files.push_back({name, source});
+  for (const CudaHeader &file : files)
+    if (Error error = writeToOutput(pathOf(file.name), [&](raw_ostream &os) {
+          os << file.text;
+          return Error::success();
+        }))
+      return std::move(error);
+  std::string cubin = pathOf("cubin"), log = pathOf("log");
+  std::vector<std::string> command = {
+      *nvcc, "-cubin", "-std=c++17", "-Xptxas=-v", "-arch=" + target.str(),
+      "-o",  cubin,    pathOf(name)};
+  append_range(command, options);
+  std::vector<StringRef> arguments(command.begin(), command.end());
+  std::optional<StringRef> redirects[] = {StringRef(), StringRef(log),
+                                          StringRef(log)};
+  std::string failure;
+  int status =
+      sys::ExecuteAndWait(*nvcc, arguments, std::nullopt, redirects,
+                          /*SecondsToWait=*/0, /*MemoryLimit=*/0, &failure);
+  NvrtcOutput output;
+  if (auto text = MemoryBuffer::getFile(log))
+    output.log = (*text)->getBuffer().str();
+  if (status != 0)
+    return failed(failure + "\n" + output.log);
+  auto image = MemoryBuffer::getFile(cubin);
+  if (!image)
+    return failed("it left no output: " + image.getError().message());
+  output.cubin = (*image)->getBuffer().str();
+  return output;
 }
 
 } // namespace tilewright

@@ -5,6 +5,7 @@
 
 #include "runtime/Assembler.h"
 #include "runtime/AssemblerProbe.h"
+#include "runtime/FlashReference.h"
 #include "runtime/KernelCache.h"
 #include "runtime/NaiveAttention.h"
 #include "runtime/Nvrtc.h"
@@ -308,6 +309,53 @@ TEST_F(KernelTest, ReferenceAttention) {
       "expected inputs of f32 or bf16");
   EXPECT_EQ(textOf(attention->fillNormal(16, DType::bf16, 1000, 7)), "success");
   EXPECT_EQ(state.launches.back().config.gridDimX, 4u);
+}
+
+TEST_F(KernelTest, FlashReference) {
+  if (textOf(compileCuda("x.cu", "", "sm_90")) != "success")
+    GTEST_SKIP() << "no NVRTC";
+  auto flash = makeFlashReference(FlashFamily::hopper, device);
+  AttentionShape shape;
+  shape.kvHeads = 2;
+  shape.headsPerKv = 3;
+  shape.queries = 129;
+  shape.keys = 200;
+  shape.qkDim = shape.vDim = 128;
+  AttentionTensors tensors{256, 512, 768, 1024, 1280};
+  EXPECT_EQ(textOf(flash->prepare(shape, DType::bf16, tensors)), "success");
+  EXPECT_EQ(state.tensorMapsEncoded, 4);
+  EXPECT_EQ(textOf(flash->launch(nullptr)), "success");
+  ASSERT_EQ(state.launches.size(), 1u);
+  const FakeLaunch &launch = state.launches[0];
+  FlashKernel kernel =
+      *flashKernel(FlashFamily::hopper, 128, false, DType::bf16);
+  unsigned tiles = 6 * ((129 + kernel.blockM - 1) / kernel.blockM);
+  EXPECT_EQ(launch.config.gridDimX,
+            std::min<unsigned>(tiles, device.properties().multiprocessors));
+  EXPECT_EQ(launch.config.blockDimX, unsigned(kernel.threads));
+  EXPECT_EQ(launch.config.sharedMemBytes, unsigned(kernel.sharedBytes));
+  auto map = [&](int i) {
+    return *static_cast<FakeTensorMap *>(launch.parameters[i]);
+  };
+  EXPECT_EQ(map(0).sizes[1], 129u);
+  EXPECT_EQ(map(0).sizes[2], 6u);
+  EXPECT_EQ(map(1).sizes[1], 200u);
+  EXPECT_EQ(map(2).sizes[2], 2u);
+  EXPECT_EQ(map(3).box[1], 64u);
+
+  // No query: nothing to launch.
+  shape.queries = 0;
+  EXPECT_EQ(textOf(flash->prepare(shape, DType::bf16, tensors)), "success");
+  EXPECT_EQ(textOf(flash->launch(nullptr)), "success");
+  EXPECT_EQ(state.launches.size(), 1u);
+
+  EXPECT_CONTAINS(flash->whyNot(shape, DType::f32), "needs inputs of bf16");
+  shape.keys = 0;
+  EXPECT_EQ(flash->whyNot(shape, DType::bf16), "needs a key");
+  shape.qkDim = 96;
+  EXPECT_CONTAINS(textOf(flash->prepare(shape, DType::bf16, tensors)),
+                  "hand-written hopper: needs inputs of bf16 or f16 and head "
+                  "dimensions 64 or 128");
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include "Text.h"
 
 #include "runtime/Assembler.h"
+#include "runtime/FlashReference.h"
 #include "runtime/NaiveAttention.h"
 
 #include <cstdlib>
@@ -29,6 +30,54 @@ TEST(Nvrtc, CompilesTheReference) {
           "naive_output_f32_f32", "fill_normal_bf16", "fill_normal_f32"})
       EXPECT_CONTAINS(output->ptx, std::string(".entry ") + entry + "(");
   }
+}
+
+// compileFlash fails where one spills, or has its MMAs serialised. The other
+// 16-bit type differs by the names of instructions alone.
+TEST(Nvrtc, CompilesTheFlashReferences) {
+  if (!hasNvrtc())
+    GTEST_SKIP() << "no NVRTC";
+  for (FlashFamily family :
+       {FlashFamily::hopper, FlashFamily::ampere, FlashFamily::tiled})
+    for (int headDim : {64, 128})
+      for (bool causal : {false, true}) {
+        DType type = family == FlashFamily::tiled ? DType::f32
+                     : causal                     ? DType::f16
+                                                  : DType::bf16;
+        auto kernel = flashKernel(family, headDim, causal, type);
+        ASSERT_TRUE(kernel);
+        EXPECT_LE(kernel->sharedBytes, 232448);
+        // Those that run on many GPUs: one variant for each of two.
+        llvm::StringRef target = family == FlashFamily::hopper ? "sm_90a"
+                                 : causal                      ? "sm_90"
+                                                               : "sm_80";
+        auto output = compileFlash(*kernel, target);
+        ASSERT_TRUE(bool(output)) << llvm::toString(output.takeError());
+        EXPECT_CONTAINS(output->log, " 0 bytes spill stores");
+      }
+}
+
+TEST(Nvrtc, FlashReferencesKnowWhatTheyAreFor) {
+  using enum FlashFamily;
+  EXPECT_FALSE(flashKernel(hopper, 96, false, DType::bf16));
+  EXPECT_FALSE(flashKernel(ampere, 64, false, DType::f32));
+  EXPECT_FALSE(flashKernel(tiled, 64, false, DType::bf16));
+}
+
+TEST(Nvrtc, NvccStandsIn) {
+  if (!findCudaTool("nvcc"))
+    GTEST_SKIP() << "no nvcc";
+  const CudaHeader header{"one.h", "#define ONE 1"};
+  const char *source =
+      "#include \"one.h\"\n"
+      "extern \"C\" __global__ void f(int *x) { *x = ONE + TWO; }";
+  auto output = compileWithNvcc("sum.cu", source, "sm_80", {"-DTWO=2"}, header);
+  ASSERT_TRUE(bool(output)) << llvm::toString(output.takeError());
+  EXPECT_EQ(output->cubin.substr(1, 3), "ELF");
+  EXPECT_CONTAINS(output->log, "0 bytes spill stores");
+  EXPECT_CONTAINS(
+      textOf(compileWithNvcc("bad.cu", "int x = ;", "sm_80", {}, {})),
+      "cannot compile 'bad.cu' for sm_80 by nvcc");
 }
 
 TEST(Nvrtc, TheBuildMadePtx) {
