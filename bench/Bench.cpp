@@ -2,7 +2,7 @@
 //
 // Each workload: every configuration of its kernel is compiled and checked, the
 // wrong ones are out, the fastest is then timed in turns with the hand-written
-// reference, so that both see the same clock. A row that is wrong, or faster
+// references, so that all see the same clock. A row that is wrong, or faster
 // than the machine can be, is marked invalid.
 //
 //===----------------------------------------------------------------------===//
@@ -43,7 +43,7 @@ struct Settings {
   TimingOptions measuring{3, 10, 200, 400};
   int turns = 3;
   int64_t maxConfigurations = 0; ///< 0: all
-  bool withReference = true;
+  bool withReferences = true;
 };
 
 /// Draws how far the tuner is on standard error, if that is a terminal.
@@ -218,13 +218,13 @@ static const char *speedUnit(const Machine &machine) {
 static void printHeader(const Machine &machine, const Workload &work) {
   llvm::outs() << "\n" << work.name << "\n";
   llvm::outs() << llvm::formatv(
-      "  {0,-12}{1,-34}{2,12}{3,12}{4,10}{5,10}{6,8}{7,10}{8,8}  {9}\n", "",
+      "  {0,-22}{1,-34}{2,12}{3,12}{4,10}{5,10}{6,8}{7,10}{8,8}  {9}\n", "",
       "configuration", "median us", "min us", "dev us", speedUnit(machine),
       "% peak", "MiB", "error", "");
 }
 
 static void print(const Machine &machine, const Row &row) {
-  llvm::outs() << llvm::formatv("  {0,-12}{1,-34}", row.implementation,
+  llvm::outs() << llvm::formatv("  {0,-22}{1,-34}", row.implementation,
                                 row.configuration);
   if (row.timing.samples)
     llvm::outs() << llvm::formatv(
@@ -340,15 +340,15 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
                                     const Settings &settings, Report &report) {
   printHeader(machine, work);
   report.begin(work);
-  std::vector<Row> rows(1);
+  std::vector<Row> rows;
   std::vector<Machine::Launch> launches(1);
-  rows.reserve(2);
-  Row &ours = rows[0];
+  Row ours;
   ours.implementation = "tilewright";
   json::Array tuned;
   machine.takePeakBytes();
   if (llvm::Error error = machine.load(work)) {
     blame(ours, std::move(error));
+    rows.push_back(std::move(ours));
   } else {
     std::vector<dsl::Configuration> choices = configurationsFor(
         work, machine.target(), wanted, settings.maxConfigurations);
@@ -372,27 +372,27 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
                         ? "the schedule has no such configuration"
                         : result.rows[0].name + ": " + result.rows[0].reason;
     }
+    rows.push_back(std::move(ours));
     if (llvm::Error error = report.update(rows, tuned))
       return std::move(error);
 
-    llvm::Expected<std::pair<std::string, Machine::Launch>> reference =
-        std::pair<std::string, Machine::Launch>();
-    if (settings.withReference)
-      reference = machine.reference();
-    if (!reference) {
-      rows.push_back({});
-      launches.push_back({});
-      rows.back().implementation = "reference";
-      blame(rows.back(), reference.takeError());
-    } else if (reference->second) {
-      rows.push_back({});
-      launches.push_back(reference->second);
-      rows.back().implementation = reference->first;
-      if (llvm::Error error = machine.run(launches.back()))
-        blame(rows.back(), std::move(error));
-      else
-        judge(rows.back(), work);
-      rows.back().peakBytes = machine.takePeakBytes();
+    std::vector<Machine::Reference> references;
+    if (settings.withReferences)
+      references = machine.references();
+    for (const Machine::Reference &reference : references) {
+      Row &row = rows.emplace_back();
+      row.implementation = reference.name;
+      Machine::Launch &launch = launches.emplace_back();
+      if (llvm::Expected<Machine::Launch> prepared = reference.prepare()) {
+        launch = *prepared;
+        if (llvm::Error error = machine.run(launch))
+          blame(row, std::move(error));
+        else
+          judge(row, work);
+      } else {
+        blame(row, prepared.takeError());
+      }
+      row.peakBytes = machine.takePeakBytes();
       if (llvm::Error error = report.update(rows, tuned))
         return std::move(error);
     }
@@ -490,7 +490,7 @@ int tilewright::runBench(int argc, char **argv) {
                                 cl::value_desc("file"), cl::cat(category));
   parseOptions(argc, argv, category,
                "Tunes kernels, checks them against fp64, and times them beside "
-               "a hand-written\nreference in turns. 'error' is the root mean "
+               "hand-written\nreferences in turns. 'error' is the root mean "
                "square against fp64, as a multiple\nof that of plain "
                "arithmetic in the same types.\n");
 
@@ -509,7 +509,7 @@ int tilewright::runBench(int argc, char **argv) {
         "--dtype: expected bf16, f16 or f32, got '{0}'", dtype.getValue())));
   Settings settings;
   settings.maxConfigurations = limit;
-  settings.withReference = !skipReference;
+  settings.withReferences = !skipReference;
   if (!onGpu) // the reference takes seconds
     settings.measuring = {1, 3, 50, 500};
 

@@ -41,7 +41,7 @@ public:
   Peak peak(DType type) override;
   llvm::Error load(Workload &work) override;
   llvm::Expected<Launch> compile(const std::string &mlir) override;
-  llvm::Expected<std::pair<std::string, Launch>> reference() override;
+  std::vector<Reference> references() override;
   llvm::Error run(const Launch &launch) override;
   llvm::Expected<Timing> time(const Launch &launch,
                               const TimingOptions &options) override {
@@ -92,7 +92,7 @@ public:
     return llvm::Error::success();
   }
   llvm::Expected<Launch> compile(const std::string &mlir) override;
-  llvm::Expected<std::pair<std::string, Launch>> reference() override;
+  std::vector<Reference> references() override;
   llvm::Error run(const Launch &launch) override {
     for (HostArray &array : work->tensors)
       if (array.isOutput)
@@ -164,22 +164,30 @@ llvm::Expected<Machine::Launch> GpuMachine::compile(const std::string &mlir) {
   };
 }
 
-llvm::Expected<std::pair<std::string, Machine::Launch>>
-GpuMachine::reference() {
-  if (!work->attention || work->tensors[0].type == DType::f16)
-    return std::pair<std::string, Launch>();
-  llvm::Expected<std::unique_ptr<NaiveAttention>> naive =
-      NaiveAttention::create(device);
-  if (!naive)
-    return naive.takeError();
-  return std::pair<std::string, Launch>(
-      "naive CUDA",
-      [this, naive = std::shared_ptr<NaiveAttention>(std::move(*naive))] {
-        DType type = work->tensors[0].type;
-        return naive->run(*work->attention, type, type, buffers[0].address(),
-                          buffers[1].address(), buffers[2].address(),
-                          buffers[3].address(), buffers[4].address(), stream);
-      });
+std::vector<Machine::Reference> GpuMachine::references() {
+  std::vector<Reference> result;
+  if (!work->attention)
+    return result;
+  DType type = work->tensors[0].type;
+  for (std::unique_ptr<ReferenceAttention> &made :
+       referenceAttentions(device)) {
+    std::shared_ptr<ReferenceAttention> attention = std::move(made);
+    if (!attention->whyNot(*work->attention, type).empty())
+      continue;
+    result.push_back({attention->name().str(),
+                      [this, attention, type]() -> llvm::Expected<Launch> {
+                        if (llvm::Error error = attention->prepare(
+                                *work->attention, type,
+                                {buffers[0].address(), buffers[1].address(),
+                                 buffers[2].address(), buffers[3].address(),
+                                 buffers[4].address()}))
+                          return error;
+                        return [this, attention] {
+                          return attention->launch(stream);
+                        };
+                      }});
+  }
+  return result;
 }
 
 llvm::Error GpuMachine::run(const Launch &launch) {
@@ -220,10 +228,9 @@ llvm::Expected<Machine::Launch> CpuMachine::compile(const std::string &mlir) {
 }
 
 /// The oracle, which is plain C++, as what one would write by hand.
-llvm::Expected<std::pair<std::string, Machine::Launch>>
-CpuMachine::reference() {
+std::vector<Machine::Reference> CpuMachine::references() {
   if (!work->attention)
-    return std::pair<std::string, Launch>();
+    return {};
   const AttentionShape &a = *work->attention;
   reference::AttentionShape shape{a.batch, a.kvHeads, a.headsPerKv, a.queries,
                                   a.keys,  a.qkDim,   a.vDim};
@@ -233,18 +240,18 @@ CpuMachine::reference() {
       result.push_back(work->tensors[i].at(j));
     return result;
   };
-  return std::pair<std::string, Launch>(
-      "fp64 C++",
-      [this, shape, a, q = values(0), k = values(1), v = values(2)] {
-        reference::AttentionResult result = reference::attention(
-            shape, q, k, v, work->scalars[0], {},
-            [&](const reference::AttentionPoint &at) {
-              return !a.causal || at.n - a.keys <= at.m - a.queries;
-            });
-        work->tensors[3].assign(result.o);
-        work->tensors[4].assign(result.lse);
-        return llvm::Error::success();
-      });
+  auto compute = [this, shape, a, q = values(0), k = values(1),
+                  v = values(2)]() -> llvm::Error {
+    reference::AttentionResult result = reference::attention(
+        shape, q, k, v, work->scalars[0], {},
+        [&](const reference::AttentionPoint &at) {
+          return !a.causal || at.n - a.keys <= at.m - a.queries;
+        });
+    work->tensors[3].assign(result.o);
+    work->tensors[4].assign(result.lse);
+    return llvm::Error::success();
+  };
+  return {{"fp64 C++", [=]() -> llvm::Expected<Launch> { return compute; }}};
 }
 
 llvm::Expected<std::unique_ptr<Machine>>

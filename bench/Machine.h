@@ -39,9 +39,15 @@ public:
   /// Compiles the present workload's kernel as it is scheduled in `mlir`. May
   /// be called in several threads.
   virtual llvm::Expected<Launch> compile(const std::string &mlir) = 0;
-  /// The hand-written implementation of the present workload, and its name;
-  /// null if there is none.
-  virtual llvm::Expected<std::pair<std::string, Launch>> reference() = 0;
+  /// A hand-written implementation of the present workload.
+  struct Reference {
+    std::string name;
+    /// Compiles it; what starts it then.
+    std::function<llvm::Expected<Launch>()> prepare;
+  };
+  /// Those that can compute the present workload, which they outlive no more
+  /// than the machine does.
+  virtual std::vector<Reference> references() = 0;
 
   /// Runs once on poisoned outputs and fetches them.
   virtual llvm::Error run(const Launch &launch) = 0;

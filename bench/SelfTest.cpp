@@ -11,6 +11,7 @@
 #include "bench/Commands.h"
 #include "bench/Matrix.h"
 #include "bench/Options.h"
+#include "bench/ReferenceTests.h"
 #include "bench/ZooTests.h"
 #include "runtime/SelfTest.h"
 
@@ -61,6 +62,7 @@ std::vector<SelfTest> allTests() {
                        return "";
                      }});
   llvm::append_range(tests, apiTests());
+  llvm::append_range(tests, referenceTests());
   llvm::append_range(tests, zooTests());
   return tests;
 }

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "dsl/Kernel.h"
-#include "runtime/NaiveAttention.h"
+#include "runtime/ReferenceAttention.h"
 
 #include <functional>
 #include <optional>
