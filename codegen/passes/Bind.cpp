@@ -242,12 +242,16 @@ LogicalResult Binder::checkTileExtents() {
 LogicalResult Binder::resolveWholeExtents() {
   llvm::EquivalenceClasses<StringAttr> classes = relatedAxes(kernel);
   llvm::DenseMap<StringAttr, StringAttr> source; // leader -> named axis
+  llvm::DenseSet<StringAttr> wholeLeaders;
+  for (StringAttr axis : wholeAxes(kernel))
+    wholeLeaders.insert(*classes.findLeader(axis));
   for (auto [name, extent] : sorted(wholeExtents)) {
     auto axis = StringAttr::get(kernel.getContext(), name);
     auto leader = classes.findLeader(axis);
     if (leader == classes.member_end())
       continue; // another kernel's axis
-    if (extent < 1)
+    // A loop may have nothing to walk.
+    if (extent < 1 && wholeLeaders.contains(*leader))
       return kernel.emitError()
              << "axis '" << name << "' is given an extent of " << extent
              << "; expected at least 1";

@@ -99,6 +99,39 @@ static LogicalResult checkStore(StoreOp op) {
   return success();
 }
 
+/// One value under two reductions with different identities would have to be
+/// masked in two ways: each kind of reduction gets a copy. Copies that turn out
+/// the same are merged again by CSE.
+static void separateIdentities(KernelOp kernel) {
+  llvm::MapVector<Value, SmallVector<ReduceOp>> reductions;
+  kernel.walk([&](ReduceOp op) { reductions[op.getOperand()].push_back(op); });
+  for (auto &[value, ops] : reductions) {
+    Operation *definition = value.getDefiningOp();
+    if (!definition || definition->getNumResults() != 1 ||
+        definition->getNumRegions() != 0)
+      continue;
+    // Products and accumulations see 0, as sums do.
+    std::optional<ReduceKind> first;
+    for (Operation *user : value.getUsers())
+      if (isa<DotOp, AccumulateOp>(user))
+        first = ReduceKind::sum;
+    llvm::SmallDenseMap<int, Value, 4> copies;
+    for (ReduceOp op : ops) {
+      if (!first)
+        first = op.getKind();
+      if (op.getKind() == *first)
+        continue;
+      Value &copy = copies[static_cast<int>(op.getKind())];
+      if (!copy) {
+        OpBuilder builder(definition->getContext());
+        builder.setInsertionPointAfter(definition);
+        copy = builder.clone(*definition)->getResult(0);
+      }
+      op.getOperandMutable().assign(copy);
+    }
+  }
+}
+
 namespace {
 struct TilePlaceMasks : tilewright::impl::TilePlaceMasksBase<TilePlaceMasks> {
   void runOnOperation() override {
@@ -106,6 +139,7 @@ struct TilePlaceMasks : tilewright::impl::TilePlaceMasksBase<TilePlaceMasks> {
         [](StoreOp op) { return WalkResult(checkStore(op)); });
     if (writes.wasInterrupted())
       return signalPassFailure();
+    separateIdentities(getOperation());
     FailureOr<MaskPlan> plan = planMasks(getOperation());
     if (failed(plan))
       return signalPassFailure();
