@@ -14,6 +14,8 @@
 #include "runtime/Assembler.h"
 #include "runtime/CpuLoader.h"
 #include "runtime/KernelCache.h"
+#include "runtime/Timing.h"
+#include "runtime/Tuner.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -80,6 +82,7 @@ struct Executable::State {
   /// as it stands.
   bool isScheduled = false;
   dsl::Assignment tunables;
+  bool tunes = false; ///< at the first call
   std::vector<WholeAxis> whole;
 
   std::mutex mutex; ///< of what follows
@@ -89,12 +92,26 @@ struct Executable::State {
   int place() const { return device ? device->index() : hostDevice; }
   void findWholeAxes();
   void choose(const dsl::Assignment &tunables);
-  std::shared_ptr<Loaded> codeFor(ArrayRef<int64_t> extents);
+  /// The code for these extents, which `make` makes if there is none.
+  std::shared_ptr<Loaded>
+  codeFor(ArrayRef<int64_t> extents,
+          function_ref<Expected<std::shared_ptr<Loaded>>()> make);
+  std::shared_ptr<Loaded> codeFor(ArrayRef<int64_t> extents) {
+    return codeFor(extents, [&] { return make(extents); });
+  }
   std::shared_ptr<Loaded> codeFor(ArrayRef<ArgumentValue> positional,
                                   ArrayRef<NamedArgument> named);
 
 private:
   Expected<std::shared_ptr<Loaded>> make(ArrayRef<int64_t> extents);
+  Expected<std::shared_ptr<Loaded>> tune(ArrayRef<int64_t> extents,
+                                         ArrayRef<ArgumentValue> positional,
+                                         ArrayRef<NamedArgument> named);
+  /// The configurations that are feasible for these extents.
+  Expected<std::vector<Configuration>> choicesFor(ArrayRef<int64_t> extents);
+  llvm::Error failure(const Twine &how, llvm::Error error,
+                      ArrayRef<int64_t> extents) const;
+  SmallVector<Configuration> smallerDefaults() const;
   std::string longExtents(ArrayRef<int64_t> extents) const;
   llvm::Error load(const dsl::Kernel &scheduled, ArrayRef<int64_t> extents,
                    Loaded &result);
@@ -211,6 +228,29 @@ std::string Executable::State::longExtents(ArrayRef<int64_t> extents) const {
   return text;
 }
 
+/// Tiles for a kernel without a schedule that does not compile with the default
+/// ones for its GPU.
+SmallVector<Configuration> Executable::State::smallerDefaults() const {
+  // The least rows of a Hopper MMA; and half of the default of folds.
+  constexpr int64_t fewRows = 64, fewSteps = 32;
+  SmallVector<Configuration> result;
+  tile::KernelOp op = kernel.module()->kernel();
+  if (!device || op.getScheduleAttr())
+    return result;
+  mlir::ArrayAttr outer = op.getParallel().getAxes();
+  for (int64_t steps : {fewRows, fewSteps}) {
+    Configuration &smaller = result.emplace_back();
+    for (mlir::NamedAttribute entry : defaultSchedule(op).getTile()) {
+      int64_t most = is_contained(outer, entry.getName()) ? fewRows : steps;
+      int64_t extent = std::min(
+          mlir::cast<mlir::IntegerAttr>(entry.getValue()).getInt(), most);
+      smaller.tile.emplace_back(entry.getName().str(), extent);
+      smaller.tunables[entry.getName().str()] = extent;
+    }
+  }
+  return result;
+}
+
 /// The first configuration, and some that differ from it: what none of them
 /// can do is not for lack of trying.
 static SmallVector<Configuration> attempts(ArrayRef<Configuration> choices) {
@@ -222,20 +262,15 @@ static SmallVector<Configuration> attempts(ArrayRef<Configuration> choices) {
   return result;
 }
 
-Expected<std::shared_ptr<Loaded>>
-Executable::State::make(ArrayRef<int64_t> extents) {
-  auto result = std::make_shared<Loaded>();
-  result->extents = extents.vec();
-  auto failed = [&](const Twine &how, llvm::Error error) {
-    return createStringError(
-        "kernel '" + kernel.name() + "' does not compile for " + target.name +
-        how + ":\n" + toString(std::move(error)) + longExtents(extents));
-  };
-  if (!isScheduled) {
-    if (llvm::Error error = load(kernel, extents, *result))
-      return failed("", std::move(error));
-    return result;
-  }
+llvm::Error Executable::State::failure(const Twine &how, llvm::Error error,
+                                       ArrayRef<int64_t> extents) const {
+  return createStringError(
+      "kernel '" + kernel.name() + "' does not compile for " + target.name +
+      how + ":\n" + toString(std::move(error)) + longExtents(extents));
+}
+
+Expected<std::vector<Configuration>>
+Executable::State::choicesFor(ArrayRef<int64_t> extents) {
   // A schedule may depend on the extents, which are now known.
   std::map<std::string, int64_t> known;
   for (auto [axis, extent] : zip_equal(whole, extents))
@@ -251,7 +286,36 @@ Executable::State::make(ArrayRef<int64_t> extents) {
       reason = configuration.label() + ": " + configuration.reason;
   }
   if (choices.empty())
-    return failed("", createStringError(reason));
+    return failure("", createStringError(reason), extents);
+  return choices;
+}
+
+Expected<std::shared_ptr<Loaded>>
+Executable::State::make(ArrayRef<int64_t> extents) {
+  auto result = std::make_shared<Loaded>();
+  result->extents = extents.vec();
+  if (!isScheduled) {
+    llvm::Error error = load(kernel, extents, *result);
+    if (!error)
+      return result;
+    // What is too large for a GPU may fit with smaller tiles.
+    for (const Configuration &smaller : smallerDefaults()) {
+      if (error.isA<cuda::DriverError>())
+        break;
+      llvm::Error again = load(kernel.configured(smaller), extents, *result);
+      if (!again) {
+        consumeError(std::move(error));
+        result->configuration = smaller.label();
+        return result;
+      }
+      consumeError(std::move(again));
+    }
+    return failure("", std::move(error), extents);
+  }
+  Expected<std::vector<Configuration>> feasible = choicesFor(extents);
+  if (!feasible)
+    return feasible.takeError();
+  const std::vector<Configuration> &choices = *feasible;
   llvm::Error first = llvm::Error::success();
   for (const Configuration &choice : attempts(choices)) {
     result->configuration = choice.label();
@@ -276,17 +340,103 @@ Executable::State::make(ArrayRef<int64_t> extents) {
   if (size_t others = attempts(choices).size() - 1)
     with += formatv(", nor with {0} others of its {1} configurations", others,
                     choices.size());
-  return failed(with, std::move(first));
+  return failure(with, std::move(first), extents);
 }
 
-std::shared_ptr<Loaded> Executable::State::codeFor(ArrayRef<int64_t> extents) {
+/// Bytes from a tensor's first element to the end of its last.
+static int64_t spanBytes(const TensorRef &tensor) {
+  int64_t last = 0;
+  for (int i = 0; i < tensor.rank; ++i) {
+    if (tensor.sizes[i] == 0)
+      return 0;
+    last += (tensor.sizes[i] - 1) * tensor.strides[i];
+  }
+  return (last + 1) * bytesOf(tensor.type);
+}
+
+Expected<std::shared_ptr<Loaded>>
+Executable::State::tune(ArrayRef<int64_t> extents,
+                        ArrayRef<ArgumentValue> positional,
+                        ArrayRef<NamedArgument> named) {
+  Expected<std::vector<Configuration>> choices = choicesFor(extents);
+  if (!choices)
+    return choices.takeError();
+  // What is written goes to memory of the tuner's.
+  SmallVector<ArgumentValue> values(positional);
+  std::vector<Buffer> deviceCopies;
+  std::vector<std::unique_ptr<char[]>> hostCopies;
+  size_t index = 0;
+  for (const tilewright::Argument &argument : signature.plan().args) {
+    if (argument.kind == ArgKind::param || argument.kind == ArgKind::table)
+      continue;
+    TensorRef &tensor = values[index++].tensor;
+    if (argument.kind != ArgKind::out && argument.kind != ArgKind::inout)
+      continue;
+    int64_t bytes = spanBytes(tensor);
+    if (!device) {
+      hostCopies.push_back(std::make_unique<char[]>(size_t(bytes)));
+      tensor.data = hostCopies.back().get();
+      continue;
+    }
+    Expected<Buffer> copy = Buffer::allocate(*device, bytes);
+    if (!copy)
+      return copy.takeError();
+    if (llvm::Error error = copy->fill(0))
+      return std::move(error);
+    tensor.data = copy->data();
+    deviceCopies.push_back(std::move(*copy));
+  }
+  std::optional<Stream> stream;
+  if (device)
+    if (llvm::Error error = Stream::create(*device).moveInto(stream))
+      return std::move(error);
+
+  std::vector<std::shared_ptr<Loaded>> made(choices->size());
+  std::vector<Candidate> candidates;
+  for (auto [choice, slot] : zip_equal(*choices, made)) {
+    slot = std::make_shared<Loaded>();
+    slot->extents = extents.vec();
+    slot->configuration = choice.label();
+    auto launch = [&, &code = *slot] {
+      return device ? code.onGpu->launch(values, named, *stream)
+                    : code.onCpu->run(values, named);
+    };
+    candidates.push_back(
+        {slot->configuration,
+         [&, &code = *slot, launch,
+          scheduled = kernel.configured(choice)]() -> Expected<Trial> {
+           if (llvm::Error error = load(scheduled, extents, code))
+             return std::move(error);
+           return Trial{[&, launch]() -> llvm::Error {
+                          if (llvm::Error error = launch())
+                            return error;
+                          return device ? stream->synchronize()
+                                        : llvm::Error::success();
+                        },
+                        [&, launch] {
+                          return device ? timeOnDevice(*device, *stream, launch)
+                                        : timeOnHost(launch);
+                        }};
+         }});
+  }
+  TunerResult result = tilewright::tune(candidates);
+  if (result.best < 0)
+    return failure(" with " + result.rows[0].name + " and " +
+                       Twine(choices->size() - 1) + " others",
+                   createStringError(result.rows[0].reason), extents);
+  return made[size_t(result.best)];
+}
+
+std::shared_ptr<Loaded> Executable::State::codeFor(
+    ArrayRef<int64_t> extents,
+    function_ref<Expected<std::shared_ptr<Loaded>>()> make) {
   std::lock_guard lock(mutex);
   if (last && ArrayRef(last->extents) == extents) [[likely]]
     return last;
   for (const std::shared_ptr<Loaded> &known : loaded)
     if (ArrayRef(known->extents) == extents)
       return last = known;
-  Expected<std::shared_ptr<Loaded>> made = make(extents);
+  Expected<std::shared_ptr<Loaded>> made = make();
   if (!made)
     throw tilewright::Error({toString(made.takeError()), "", "",
                              placeOf(kernel.module()->kernel()), ""});
@@ -331,7 +481,9 @@ Executable::State::codeFor(ArrayRef<ArgumentValue> positional,
   // Nothing is compiled for arguments that cannot be right.
   Binding binding = signature.emptyBinding();
   check(signature.bind(positional, named, place(), binding));
-  return codeFor(extents);
+  if (!tunes || !isScheduled)
+    return codeFor(extents);
+  return codeFor(extents, [&] { return tune(extents, positional, named); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -465,8 +617,9 @@ Executable tilewright::compile(const dsl::Kernel &kernel, dsl::Target target,
                                                    std::move(*signature));
   state->findWholeAxes();
   state->choose(settings.tunables);
+  state->tunes = settings.tune;
   Executable result(state);
-  if (!settings.extents.empty() || state->whole.empty())
+  if (!settings.extents.empty() || (state->whole.empty() && !settings.tune))
     result.prepare(settings.extents);
   return result;
 }

@@ -49,8 +49,13 @@ struct CompileSettings {
   /// Of the configurations that the kernel's schedules span, only those with
   /// these values: `{{"BM", 128}, {"BN", 96}}`.
   dsl::Assignment tunables = {};
+  /// The first call with new extents of axes held whole times the schedule's
+  /// configurations on its arguments and keeps the fastest. What a kernel
+  /// writes goes to copies meanwhile. Takes as long as compiling them all.
+  bool tune = false;
   /// Extents of the axes that the kernel holds whole, as `{{"d", 64}}`: if all
-  /// are given, the kernel is compiled at once; else at the first launch.
+  /// are given, the kernel is compiled at once (and not tuned); else at the
+  /// first launch.
   std::map<std::string, int64_t> extents = {};
 };
 
@@ -121,7 +126,7 @@ public:
   const std::string &name() const;
   dsl::Target target() const;
   /// The tunables that the code used last was made with: "BM = 64, BN = 128".
-  /// Empty if it was made without a schedule, or not yet made.
+  /// Empty if it was made with default tiles, or not yet made.
   std::string configuration() const;
 
   struct State; ///< what copies share
@@ -134,10 +139,10 @@ private:
 
 /// Compiles a kernel for a target: `sm90a` or `cpu`. Of the schedules that the
 /// kernel has for the target, the first configuration is taken; if it does not
-/// compile, the first that does of a few others; a kernel without a schedule
-/// gets default tiles. Throws tilewright::Error: no such
-/// device, no such configuration, or what the compiler says, with the place in
-/// the source.
+/// compile, the first that does of a few others. A kernel without a schedule
+/// gets default tiles, or smaller ones where these do not fit. Throws
+/// tilewright::Error: no such device, no such configuration, or what the
+/// compiler says, with the place in the source.
 Executable compile(const dsl::Kernel &kernel, dsl::Target target,
                    const CompileSettings &settings = {});
 /// For the GPU if there is one that kernels can be compiled for, else the CPU.

@@ -10,6 +10,7 @@
 #include "kernels/Flash.h"
 #include "kernels/Gemm.h"
 #include "kernels/reference/Attention.h"
+#include "runtime/Assembler.h"
 #include "runtime/KernelCache.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -157,10 +158,14 @@ TEST(CompileForCpu, SchedulesAreChosenByTheirTunables) {
   EXPECT_EQ(plain.configuration(), "");
   plain(aView, bView, view<f32>(c.data(), {20, 40}));
 
-  dsl::Kernel scheduled = gemm.with(zoo::gemmOnCpu()).with(zoo::gemmOnHopper());
+  dsl::Kernel scheduled = gemm.with(zoo::gemmOnHopper())
+                              .with(Schedule(cpu)
+                                        .tile(zoo::M, tune("BM", {16, 64}))
+                                        .tile(zoo::N, 64)
+                                        .tile(zoo::K, tune("BK", {64, 256})));
   Executable chosen =
       compile(scheduled, cpu, {.tunables = {{"BM", 64}, {"BK", 256}}});
-  EXPECT_EQ(chosen.configuration(), "BK = 256, BM = 64, BN = 64");
+  EXPECT_EQ(chosen.configuration(), "BK = 256, BM = 64");
   chosen(aView, bView, view<f32>(again.data(), {20, 40}));
   for (size_t i = 0; i < c.size(); ++i)
     EXPECT_NEAR(c[i], again[i], 1e-4);
@@ -168,8 +173,8 @@ TEST(CompileForCpu, SchedulesAreChosenByTheirTunables) {
   EXPECT_EQ(
       textOfCall([&] { compile(scheduled, cpu, {.tunables = {{"BM", 5}}}); }),
       "error: kernel 'gemm' has no such configuration for cpu\n"
-      "  expected: values that its schedule lists, such as BK = 64, BM = 16, "
-      "BN = 64\n"
+      "  expected: values that its schedule lists, such as BK = 64, BM = "
+      "16\n"
       "  got: BM = 5\n"
       "  change: choose listed values, or add them to tune(...)");
   dsl::Kernel impossible =
@@ -178,6 +183,31 @@ TEST(CompileForCpu, SchedulesAreChosenByTheirTunables) {
                     .require(Tune(0), "this machine is too small"));
   EXPECT_CONTAINS(textOfCall([&] { compile(impossible, cpu); }),
                   "this machine is too small");
+}
+
+TEST(CompileForCpu, TunesAtTheFirstCall) {
+  dsl::Kernel gemm = zoo::gemm<f32>().with(
+      Schedule(cpu).tile(zoo::M, tune("BM", {8, 32})).tile(zoo::N, 32));
+  std::vector<float> a = random(40 * 30, 1), b = random(30 * 50, 2), c(40 * 60);
+  Executable tuned = compile(gemm, cpu, {.tune = true});
+  EXPECT_EQ(tuned.configuration(), "");
+  // Rows of c are apart; what lies between them is not touched.
+  auto call = [&] {
+    tuned(view<f32>(a.data(), {40, 30}), view<f32>(b.data(), {30, 50}),
+          view<f32>(c.data(), {40, 50}, {60, 1}));
+  };
+  call();
+  std::string chosen = tuned.configuration();
+  EXPECT_TRUE(chosen == "BM = 8" || chosen == "BM = 32") << chosen;
+  for (int64_t m = 0; m < 40; ++m)
+    for (int64_t n = 0; n < 60; ++n) {
+      double expected = 0;
+      for (int64_t k = 0; k < 30 && n < 50; ++k)
+        expected += double(a[m * 30 + k]) * b[k * 50 + n];
+      EXPECT_NEAR(c[m * 60 + n], expected, 1e-4);
+    }
+  call();
+  EXPECT_EQ(tuned.configuration(), chosen);
 }
 
 TEST(CompileForCpu, MistakesNameTheArgument) {
@@ -386,6 +416,16 @@ TEST_F(CompileForGpu, WhatDoesNotFitIsListed) {
   EXPECT_CONTAINS(text, "note: 327680 bytes hold 5 stages of channel 'b', "
                         "!stage.channel<!stage.smem<bf16, [k = 128, n = 256]");
   EXPECT_LT(text.find("note: 327680"), text.find("note: 163840"));
+}
+
+/// Accumulators of 128 rows spill at this head dim, those of 64 do not.
+TEST_F(CompileForGpu, DefaultTilesShrinkUntilTheyFit) {
+  if (!findPtxas())
+    GTEST_SKIP() << "only ptxas tells what spills";
+  UsePtxas use;
+  Executable flash = compile(zoo::flashForward<f16>({}, zoo::window), sm90a,
+                             {.extents = {{"d", 128}, {"e", 128}}});
+  EXPECT_EQ(flash.configuration(), "m = 64, n = 64");
 }
 
 TEST_F(CompileForGpu, HeadDim260) {
