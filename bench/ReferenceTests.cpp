@@ -68,8 +68,8 @@ std::string nameOfCase(const Case &c) {
 std::vector<Case> allCases() {
   std::vector<Case> cases;
   constexpr std::array<int64_t, 2> lengths[] = {
-      {1, 1},    {63, 63},    {129, 129}, {1, 1000},
-      {129, 63}, {640, 1000}, {1000, 129}};
+      {1, 1},    {63, 63},    {129, 129},  {1, 1000},
+      {129, 63}, {640, 1000}, {1000, 129}, {65, 2500}};
   for (DType type : {DType::bf16, DType::f16, DType::f32})
     for (bool causal : {false, true})
       for (int64_t dim : {64, 128})

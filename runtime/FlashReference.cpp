@@ -35,6 +35,7 @@ struct Tuning {
   FlashFamily family;
   int headDim;
   bool causal;
+  int64_t maxKeys; ///< for so many keys at most
   int blockM, blockN;
   int warps;
   int buffers; ///< depth of a ring
@@ -80,29 +81,40 @@ static constexpr CudaHeader commonHeader{
 #include "runtime/flash_common.cuh.inc"
 };
 
-/// Best of a few each on an H200 (700 W, CUDA 13.0) on 2026-11-21, 16k queries
-/// in batches of 4k keys, 16 heads (head dimension 64: 32), bf16, medians in
-/// TFLOP/s. hopper 128: 729, causal 681; with ping-pong 723, 671; Q in shared
-/// memory 709, 656; 128x112 715, 662; 128x144 711; 128x160 710. hopper 64: 552;
-/// 192x96 512; 192x128 530; 256x64 516; causal 192x96 487, 192x128 477, 256x64
-/// 465. ampere 128: 371, causal 362; 128x48 363; 128x32 326; 8 warps 267.
-/// ampere 64: 325, causal 313; 128x96 322, 309; 64x64 294. tiled 128 (f32):
-/// 39.8; 128x32 34.5; 64x64 31.9.
+/// The first that fits is taken. Best of a few each on an H200 (700 W, CUDA
+/// 13.0) on 2026-11-21: 16k queries in batches of 4k keys (if not said
+/// otherwise), 16 heads (head dimension 64: 32), bf16, medians in TFLOP/s.
+/// hopper 128: 729, causal 681 to 697; with ping-pong 723, 671; Q in shared
+/// memory 709, 656; 128x112 715, 662; 128x144 711, 628; 128x160 710. hopper
+/// 64: 552, causal 489; without ping-pong 519, 479; 192x96 512, 487; 192x128
+/// 530, 477; 256x64 516, 465; at 1k keys 432, 311; 192x96 423, 328; 256x64 466,
+/// 325. ampere 128: 371, causal 362; 128x48 363; 128x32 326; 8 warps 267.
+/// ampere 64: 325, causal 313; 128x96 322, 309; 128x80 320; 64x64 294. tiled
+/// 128 (f32): 41; 128x32 34.5; 64x64 31.9.
 static ArrayRef<Tuning> tunings() {
   using enum FlashFamily;
+  constexpr int64_t any = std::numeric_limits<int64_t>::max();
+  static constexpr StringLiteral keepQ = "-DQ_IN_REGISTERS=1";
+  static constexpr StringLiteral loadQ = "-DQ_IN_REGISTERS=0";
+  static constexpr StringLiteral keepQInTurns =
+      "-DQ_IN_REGISTERS=1 -DPING_PONG=1";
+  static constexpr StringLiteral loadQInTurns =
+      "-DQ_IN_REGISTERS=0 -DPING_PONG=1";
   static constexpr Tuning table[] = {
-      {hopper, 128, false, 128, 128, 12, 2, "-DQ_IN_REGISTERS=1 -DPING_PONG=0"},
-      {hopper, 128, true, 128, 128, 12, 2, "-DQ_IN_REGISTERS=1 -DPING_PONG=0"},
-      {hopper, 64, false, 192, 112, 16, 2, "-DQ_IN_REGISTERS=1 -DPING_PONG=1"},
-      {hopper, 64, true, 192, 96, 16, 2, "-DQ_IN_REGISTERS=1 -DPING_PONG=1"},
-      {ampere, 128, false, 128, 64, 4, 3, "-DQ_IN_REGISTERS=0 -DBLOCKS=2"},
-      {ampere, 128, true, 128, 64, 4, 3, "-DQ_IN_REGISTERS=0 -DBLOCKS=2"},
-      {ampere, 64, false, 128, 64, 4, 3, "-DQ_IN_REGISTERS=1 -DBLOCKS=2"},
-      {ampere, 64, true, 128, 64, 4, 3, "-DQ_IN_REGISTERS=1 -DBLOCKS=2"},
-      {tiled, 128, false, 128, 64, 8, 1, ""},
-      {tiled, 128, true, 128, 64, 8, 1, ""},
-      {tiled, 64, false, 128, 64, 8, 1, ""},
-      {tiled, 64, true, 128, 64, 8, 1, ""},
+      {hopper, 128, false, any, 128, 128, 12, 2, keepQ},
+      {hopper, 128, true, any, 128, 128, 12, 2, keepQ},
+      {hopper, 64, false, 2048, 256, 64, 20, 2, loadQInTurns},
+      {hopper, 64, false, any, 192, 112, 16, 2, keepQInTurns},
+      {hopper, 64, true, 2048, 192, 96, 16, 2, keepQInTurns},
+      {hopper, 64, true, any, 192, 112, 16, 2, keepQInTurns},
+      {ampere, 128, false, any, 128, 64, 4, 3, loadQ},
+      {ampere, 128, true, any, 128, 64, 4, 3, loadQ},
+      {ampere, 64, false, any, 128, 64, 4, 3, keepQ},
+      {ampere, 64, true, any, 128, 64, 4, 3, keepQ},
+      {tiled, 128, false, any, 128, 64, 8, 1, ""},
+      {tiled, 128, true, any, 128, 64, 8, 1, ""},
+      {tiled, 64, false, any, 128, 64, 8, 1, ""},
+      {tiled, 64, true, any, 128, 64, 8, 1, ""},
   };
   return table;
 }
@@ -123,12 +135,14 @@ static int sharedBytesOf(const Tuning &t) {
 }
 
 std::optional<FlashKernel> flashKernel(FlashFamily family, int64_t headDim,
-                                       bool causal, DType type) {
+                                       bool causal, DType type, int64_t keys,
+                                       int64_t sharedBytes) {
   bool isSingle = family == FlashFamily::tiled;
   if (isSingle ? type != DType::f32 : type != DType::bf16 && type != DType::f16)
     return std::nullopt;
   for (const Tuning &t : tunings()) {
-    if (t.family != family || t.headDim != headDim || t.causal != causal)
+    if (t.family != family || t.headDim != headDim || t.causal != causal ||
+        keys > t.maxKeys || sharedBytesOf(t) > sharedBytes)
       continue;
     FlashKernel kernel{family,   t.headDim,    causal,           type, t.blockM,
                        t.blockN, t.warps * 32, sharedBytesOf(t), {}};
@@ -192,6 +206,11 @@ private:
     Module module;
     CUfunction function;
   };
+  std::optional<FlashKernel> kernelFor(const AttentionShape &shape,
+                                       DType type) const {
+    return flashKernel(family, shape.qkDim, shape.causal, type, shape.keys,
+                       device.properties().sharedBytesPerBlock);
+  }
   std::string target() const;
   Expected<CUfunction> functionOf(const FlashKernel &kernel);
   Error encodeMaps(const FlashKernel &kernel, const AttentionShape &shape);
@@ -226,16 +245,14 @@ std::string FlashReference::whyNot(const AttentionShape &s, DType type) const {
     return formatv("needs compute capability {0}, '{1}' has {2}.{3}",
                    family == FlashFamily::hopper ? "9.0" : "8.0 or more",
                    info.name, info.computeMajor, info.computeMinor);
-  std::optional<FlashKernel> kernel =
-      flashKernel(family, s.qkDim, s.causal, type);
+  std::optional<FlashKernel> kernel = kernelFor(s, type);
   if (!kernel || s.vDim != s.qkDim)
-    return formatv("needs inputs of {0} and head dimensions 64 or 128, equal "
-                   "for keys and values; got {1}, {2} and {3}",
+    return formatv("needs inputs of {0}, head dimensions of 64 or 128, equal "
+                   "for keys and values, and enough shared memory; got {1}, "
+                   "{2} and {3}, '{4}' with {5} bytes a block",
                    family == FlashFamily::tiled ? "f32" : "bf16 or f16",
-                   nameOf(type), s.qkDim, s.vDim);
-  if (kernel->sharedBytes > info.sharedBytesPerBlock)
-    return formatv("needs {0} bytes of shared memory a block, '{1}' has {2}",
-                   kernel->sharedBytes, info.name, info.sharedBytesPerBlock);
+                   nameOf(type), s.qkDim, s.vDim, info.name,
+                   info.sharedBytesPerBlock);
   if (s.keys == 0)
     return "needs a key";
   if (!(s.scale > 0))
@@ -325,7 +342,7 @@ Error FlashReference::prepare(const AttentionShape &shape, DType type,
     return createStringError(name() + ": " + reason);
   if (Error error = device.activate())
     return error;
-  FlashKernel kernel = *flashKernel(family, shape.qkDim, shape.causal, type);
+  FlashKernel kernel = *kernelFor(shape, type);
   Expected<CUfunction> found = functionOf(kernel);
   if (!found)
     return found.takeError();

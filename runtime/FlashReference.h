@@ -27,10 +27,12 @@ struct FlashKernel {
   std::vector<std::string> options;
 };
 
-/// The form for a problem; none if the family lacks the head dimension (64 and
-/// 128) or the type (tiled: f32; others: bf16, f16).
+/// The form for so many keys and so much shared memory a block; none if the
+/// family lacks the head dimension (64 and 128) or the type (tiled: f32;
+/// others: bf16, f16), or nothing fits.
 std::optional<FlashKernel> flashKernel(FlashFamily family, int64_t headDim,
-                                       bool causal, DType type);
+                                       bool causal, DType type, int64_t keys,
+                                       int64_t sharedBytes = 232448);
 
 /// Compiles for `target`; a kernel that spills or is serialised fails.
 llvm::Expected<NvrtcOutput> compileFlash(const FlashKernel &kernel,

@@ -328,7 +328,7 @@ TEST_F(KernelTest, FlashReference) {
   ASSERT_EQ(state.launches.size(), 1u);
   const FakeLaunch &launch = state.launches[0];
   FlashKernel kernel =
-      *flashKernel(FlashFamily::hopper, 128, false, DType::bf16);
+      *flashKernel(FlashFamily::hopper, 128, false, DType::bf16, 200);
   unsigned tiles = 6 * ((129 + kernel.blockM - 1) / kernel.blockM);
   EXPECT_EQ(launch.config.gridDimX,
             std::min<unsigned>(tiles, device.properties().multiprocessors));
@@ -354,8 +354,8 @@ TEST_F(KernelTest, FlashReference) {
   EXPECT_EQ(flash->whyNot(shape, DType::bf16), "needs a key");
   shape.qkDim = 96;
   EXPECT_CONTAINS(textOf(flash->prepare(shape, DType::bf16, tensors)),
-                  "hand-written hopper: needs inputs of bf16 or f16 and head "
-                  "dimensions 64 or 128");
+                  "hand-written hopper: needs inputs of bf16 or f16, head "
+                  "dimensions of 64 or 128");
 }
 
 } // namespace

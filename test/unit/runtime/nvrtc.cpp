@@ -39,12 +39,14 @@ TEST(Nvrtc, CompilesTheFlashReferences) {
     GTEST_SKIP() << "no NVRTC";
   for (FlashFamily family :
        {FlashFamily::hopper, FlashFamily::ampere, FlashFamily::tiled})
-    for (int headDim : {64, 128})
+    for (auto [headDim, keys] : {std::pair{64, 1024}, {64, 4096}, {128, 4096}})
       for (bool causal : {false, true}) {
+        if (family != FlashFamily::hopper && keys == 1024)
+          continue; // as for more keys
         DType type = family == FlashFamily::tiled ? DType::f32
                      : causal                     ? DType::f16
                                                   : DType::bf16;
-        auto kernel = flashKernel(family, headDim, causal, type);
+        auto kernel = flashKernel(family, headDim, causal, type, keys);
         ASSERT_TRUE(kernel);
         EXPECT_LE(kernel->sharedBytes, 232448);
         // Those that run on many GPUs: one variant for each of two.
@@ -59,9 +61,12 @@ TEST(Nvrtc, CompilesTheFlashReferences) {
 
 TEST(Nvrtc, FlashReferencesKnowWhatTheyAreFor) {
   using enum FlashFamily;
-  EXPECT_FALSE(flashKernel(hopper, 96, false, DType::bf16));
-  EXPECT_FALSE(flashKernel(ampere, 64, false, DType::f32));
-  EXPECT_FALSE(flashKernel(tiled, 64, false, DType::bf16));
+  EXPECT_FALSE(flashKernel(hopper, 96, false, DType::bf16, 1));
+  EXPECT_FALSE(flashKernel(ampere, 64, false, DType::f32, 1));
+  EXPECT_FALSE(flashKernel(tiled, 64, false, DType::bf16, 1));
+  EXPECT_FALSE(flashKernel(hopper, 128, false, DType::bf16, 1, 100000));
+  EXPECT_EQ(flashKernel(hopper, 64, false, DType::bf16, 1024)->blockM, 256);
+  EXPECT_EQ(flashKernel(hopper, 64, false, DType::bf16, 4096)->blockM, 192);
 }
 
 TEST(Nvrtc, NvccStandsIn) {
