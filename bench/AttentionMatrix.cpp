@@ -242,7 +242,7 @@ std::vector<int64_t> chooseRows(const AttentionShape &shape,
   std::vector<int64_t> rows;
   if (shape.rows() <= most)
     return rows;
-  int64_t heads = shape.rows() / shape.m;
+  int64_t heads = shape.rows() / shape.m; // there are many rows
   std::vector<int64_t> edges = {0, 1, shape.m / 2, shape.m - 2, shape.m - 1};
   for (int64_t edge : {64, 128, 192, 256, 1024, 4096})
     if (edge < shape.m)
@@ -292,7 +292,8 @@ std::string judge(const Known &known, const Operand &o, const Operand &lse) {
     square += x * x;
     most = std::max(most, std::fabs(x));
   }
-  double typical = std::sqrt(square / double(known.exact.o.size()));
+  double typical =
+      outputs.empty() ? 0 : std::sqrt(square / double(outputs.size()));
   // Functions of f32 may be off by 4 units in the last place, of a score that
   // is itself rounded.
   double floor = known.type == DType::f32 ? 5e-7 : 0;
@@ -376,6 +377,9 @@ const Extents fewExtents[] = {
     {1, 2, 1, 129, 129, Layout::dense, true},
     {2, 1, 2, 63, 200, Layout::swapped},
     {1, 1, 3, 300, 129, Layout::gapped},
+    // No keys, so zeros; no queries, so nothing.
+    {1, 2, 1, 67, 0, Layout::dense, true},
+    {1, 2, 1, 0, 67, Layout::dense, true},
 };
 const Extents modifierExtents[] = {
     {2, 2, 2, 129, 200, Layout::dense, true},

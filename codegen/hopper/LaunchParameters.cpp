@@ -15,8 +15,10 @@ void StageLowering::describeArguments() {
   plan.args = tilewright::describeArguments(body, kernel.getArgNames(),
                                             kernel.getArgKinds());
   for (Type type : body.getArgumentTypes())
-    if (auto tensor = dyn_cast<tile::TensorType>(type))
+    if (auto tensor = dyn_cast<tile::TensorType>(type)) {
       approximate |= tensor.getElementType().getIntOrFloatBitWidth() == 16;
+      hasF16 |= tensor.getElementType().isF16();
+    }
 }
 
 LogicalResult StageLowering::describeGrid() {

@@ -97,6 +97,7 @@ private:
   Role role;
   /// Some tensor has 16-bit elements: approximate functions will do.
   bool approximate = false;
+  bool hasF16 = false; ///< finer than bf16: tanh.approx will not do
   llvm::DenseMap<Value, Values> registers;
   llvm::DenseMap<Value, Smem> smems;
   llvm::DenseMap<Value, Position> positions;

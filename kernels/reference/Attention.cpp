@@ -94,7 +94,7 @@ void Rows<Wide>::compute(int64_t row, AttentionResult &result) {
   for (int64_t d = 0; d < shape.d; ++d) {
     const auto qElement = static_cast<Wide>(
         narrow(numbers, q[static_cast<size_t>(row * shape.d + d)]));
-    const Wide *const kRow = &keys[static_cast<size_t>(d * shape.n)];
+    const Wide *const kRow = keys.data() + d * shape.n;
     for (int64_t n = 0; n < shape.n; ++n)
       s[n] += qElement * kRow[n];
   }
@@ -129,7 +129,7 @@ void Rows<Wide>::compute(int64_t row, AttentionResult &result) {
     sum += p;
     const auto narrowP =
         static_cast<Wide>(narrow(numbers, static_cast<double>(p)));
-    const Wide *const vRow = &values[static_cast<size_t>(n * shape.e)];
+    const Wide *const vRow = values.data() + n * shape.e;
     for (int64_t e = 0; e < shape.e; ++e)
       o[e] += narrowP * vRow[e];
   }
