@@ -462,7 +462,7 @@ int tilewright::runBench(int argc, char **argv) {
                "as [n, k]; all but this)"),
       cl::CommaSeparated, cl::cat(category));
   cl::opt<std::string> target(
-      "target", cl::desc("sm_90a or cpu (the GPU, if there is one)"),
+      "target", cl::desc("sm_90a, sm_80 or cpu (the GPU, if there is one)"),
       cl::init("auto"), cl::cat(category));
   cl::opt<std::string> dtype(
       "dtype", cl::desc("bf16, f16 or f32 (bf16; on the CPU f32)"),

@@ -33,11 +33,11 @@ namespace {
 
 class GpuMachine : public Machine {
 public:
-  GpuMachine(Device &device, Stream stream)
-      : device(device), stream(std::move(stream)) {}
+  GpuMachine(Device &device, Stream stream, dsl::Target compiledFor)
+      : device(device), stream(std::move(stream)), compiledFor(compiledFor) {}
 
   std::string name() const override { return device.properties().name; }
-  dsl::Target target() const override { return dsl::sm90a; }
+  dsl::Target target() const override { return compiledFor; }
   Peak peak(DType type) override;
   llvm::Error load(Workload &work) override;
   llvm::Expected<Launch> compile(const std::string &mlir) override;
@@ -56,6 +56,7 @@ public:
 private:
   Device &device;
   Stream stream;
+  dsl::Target compiledFor;
   Workload *work = nullptr;
   std::vector<Buffer> buffers;
   std::vector<ArgumentValue> arguments;
@@ -267,17 +268,24 @@ Machine::create(llvm::StringRef target, const std::string &vectors) {
     llvm::Expected<Device &> device = Device::get();
     if (!device)
       return device.takeError();
-    if (device->properties().computeMajor == 9) {
+    // Code for Ampere runs on what came after it.
+    int major = device->properties().computeMajor;
+    dsl::Target wanted = target == "sm_80" || (target == "auto" && major != 9)
+                             ? dsl::sm80
+                             : dsl::sm90a;
+    if (wanted == dsl::sm80 ? major >= 8 : major == 9) {
       llvm::Expected<Stream> stream = Stream::create(*device);
       if (!stream)
         return stream.takeError();
-      return std::make_unique<GpuMachine>(*device, std::move(*stream));
+      return std::make_unique<GpuMachine>(*device, std::move(*stream), wanted);
     }
     if (target != "auto")
       return llvm::createStringError(llvm::formatv(
-          "target {0} needs compute capability 9.0, '{1}' has "
-          "{2}.{3}; use --target=cpu",
-          target, device->properties().name, device->properties().computeMajor,
+          "target {0} needs compute capability {1}.0{2}, '{3}' has "
+          "{4}.{5}; use --target=cpu",
+          target, wanted == dsl::sm80 ? 8 : 9,
+          wanted == dsl::sm80 ? " or later" : "", device->properties().name,
+          device->properties().computeMajor,
           device->properties().computeMinor));
   }
   return std::make_unique<CpuMachine>(vectors);

@@ -21,6 +21,8 @@ struct GpuTarget {
 const GpuTarget gpuTargets[] = {
     {"sm_90a",
      [](const DeviceProperties &device) { return device.computeMajor == 9; }},
+    {"sm_80",
+     [](const DeviceProperties &device) { return device.computeMajor >= 8; }},
 };
 
 /// The arguments of a launch: tensors at the addresses that `place` gives.

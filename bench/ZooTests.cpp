@@ -110,6 +110,21 @@ Error runOn(const ZooKernel &entry, Executor &executor) {
 
 std::vector<SelfTest> tilewright::zooTests() {
   std::vector<SelfTest> tests;
+  // What needs no more than Ampere's instructions runs on later GPUs too.
+  for (const ZooKernel &entry : zoo)
+    tests.push_back(
+        {formatv("zoo on the GPU as sm_80: {0}", entry.name),
+         /*needsGpu=*/true, /*quick=*/true,
+         [&entry]() -> Expected<std::string> {
+           Expected<Device &> device = Device::get();
+           if (!device)
+             return device.takeError();
+           if (device->properties().computeMajor < 8)
+             return "needs compute capability 8.0";
+           if (Error error = runOn(entry, *createGpuExecutor(*device, "sm_80")))
+             return error;
+           return "";
+         }});
   for (const ZooKernel &entry : zoo)
     tests.push_back({formatv("zoo on the GPU: {0}", entry.name),
                      /*needsGpu=*/true, /*quick=*/true,

@@ -134,7 +134,11 @@ llvm::Error Compilation::lowerTo(Level level) {
       return error;
   }
   if (level >= Level::stage)
-    if (llvm::Error error = runPasses(buildStagePipeline))
+    if (llvm::Error error = runPasses([&](OpPassManager &pm) {
+          StagePipelineOptions stage;
+          stage.target = options.target;
+          buildStagePipeline(pm, stage);
+        }))
       return error;
   if (level == Level::nvvm)
     for (auto kernel :
@@ -160,7 +164,7 @@ llvm::Expected<CompiledKernel> Compilation::finish() {
           ? cpu::compileForCpu(*module->getOps<tile::KernelOp>().begin(),
                                cpu::vectorsFromName(options.vectors)
                                    .value_or(cpu::hostVectors()))
-          : compileStageForHopper(*module->getOps<stage::KernelOp>().begin());
+          : compileStage(*module->getOps<stage::KernelOp>().begin());
   if (!compiled)
     return llvm::joinErrors(compiled.takeError(), messages.isEmpty()
                                                       ? llvm::Error::success()
@@ -184,8 +188,8 @@ static llvm::Error checkOptions(const CompileOptions &options) {
   }
   if (target == "cpu" || lookupTarget(target))
     return llvm::Error::success();
-  return llvm::createStringError(
-      llvm::formatv("no target '{0}'; expected cpu or sm_90a", target));
+  return llvm::createStringError(llvm::formatv(
+      "no target '{0}'; expected cpu, {1}", target, targetNames()));
 }
 
 llvm::Expected<CompiledKernel>

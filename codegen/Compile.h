@@ -13,7 +13,7 @@
 namespace tilewright {
 
 struct CompileOptions {
-  std::string target = "sm_90a"; ///< "sm_90a" or "cpu"
+  std::string target = "sm_90a"; ///< "sm_90a", "sm_80" or "cpu"
   /// Extent of each axis that is held whole (bound by no loop).
   llvm::StringMap<int64_t> extents;
   /// Of the CPU target: the vector instructions to use, "sse", "avx2" or

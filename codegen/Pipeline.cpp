@@ -42,15 +42,21 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
   kernel.addPass(createCSEPass());
 }
 
-void tilewright::buildStagePipeline(OpPassManager &pm) {
+void tilewright::buildStagePipeline(OpPassManager &pm,
+                                    const StagePipelineOptions &options) {
   // Layouts, copies and instructions are chosen for the program as a whole,
-  // before it is split among warps.
-  pm.addPass(createConvertTileToStage());
+  // before it is split among warps. From here on the kernel says its target,
+  // and passes ask its table.
+  ConvertTileToStageOptions convert;
+  convert.target = options.target;
+  pm.addPass(createConvertTileToStage(std::move(convert)));
   OpPassManager &kernel = pm.nest<stage::KernelOp>();
 
   // Roles are cut while a fold is one op with one body, so that both sides walk
-  // the same tiles.
+  // the same tiles. A target without a copy engine has one role: its copies go
+  // ahead of their use in the loop itself.
   kernel.addPass(createSpecializeWarps());
+  kernel.addPass(createPrefetchCopies());
 
   // Products of the next tile over this tile's element-wise work: policy, then
   // mechanism. Only the consumers have products, so roles come before.
@@ -69,7 +75,7 @@ void tilewright::registerPipelines() {
   PassPipelineRegistration<BoundPipelineOptions>(
       "tilewright-bound", "symbolic tile kernels to bound ones",
       buildBoundPipeline);
-  PassPipelineRegistration<>("tilewright-stage",
-                             "bound tile kernels to stage kernels",
-                             buildStagePipeline);
+  PassPipelineRegistration<StagePipelineOptions>(
+      "tilewright-stage", "bound tile kernels to stage kernels",
+      buildStagePipeline);
 }

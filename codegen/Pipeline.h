@@ -17,6 +17,12 @@ struct BoundPipelineOptions : mlir::PassPipelineOptions<BoundPipelineOptions> {
       llvm::cl::init(1)};
 };
 
+struct StagePipelineOptions : mlir::PassPipelineOptions<StagePipelineOptions> {
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("the GPU to compile for"),
+                             llvm::cl::init("sm_90a")};
+};
+
 /// Symbolic tile kernels to bound ones with explicit masks: what every target
 /// and the interpreter of bound kernels start from.
 void buildBoundPipeline(mlir::OpPassManager &pm,
@@ -24,7 +30,9 @@ void buildBoundPipeline(mlir::OpPassManager &pm,
 
 /// Bound tile kernels to stage kernels, ready for the last lowering and for
 /// the stage interpreter.
-void buildStagePipeline(mlir::OpPassManager &pm);
+void buildStagePipeline(
+    mlir::OpPassManager &pm,
+    const StagePipelineOptions &options = StagePipelineOptions());
 
 /// Makes both known to `tilewright opt`: --tilewright-bound,
 /// --tilewright-stage.

@@ -63,6 +63,27 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
                    row * (128 + 2 * 64) + 128 * 64 * bytesOfP > sharedBytes,
                "small tiles are for wide heads");
 }
+/// Four warps of 16 or 32 rows each, which leaves room for two blocks on a
+/// multiprocessor, or eight and one.
+inline Schedule flashOnAmpere(int64_t elementBytes = 2) {
+  Tune bm = tune("BM", {128, 64, 256}), bn = tune("BN", {64, 48, 32, 128, 16}),
+       stages = tune("stages", {2, 3}), groups = tune("groups", {2, 1});
+  // A row of Q, and one of K and V; and P, as on Hopper.
+  Tune q = (extentOf(D) + 15) / 16 * 16 * elementBytes;
+  Tune kv = q + (extentOf(E) + 15) / 16 * 16 * elementBytes;
+  Tune p = elementBytes > 2 ? bm * bn * elementBytes : Tune(0);
+  const int64_t sharedBytes = 162 * 1024;
+  return Schedule(sm80)
+      .tile(M, bm)
+      .tile(N, bn)
+      .whole(D, E)
+      .stages(N, stages)
+      .warpSpecialize({.producers = 0, .consumers = groups})
+      .require(q * bm + kv * stages * bn + p <= sharedBytes,
+               "the tiles exceed the shared memory")
+      .require(64 * groups <= bm && bm <= 128 * groups,
+               "a warp has fewer rows than a product, or more than registers");
+}
 inline Schedule flashOnCpu() {
   return Schedule(cpu)
       .tile(M, tune("BM", {64, 32, 128}))

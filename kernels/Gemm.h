@@ -43,6 +43,19 @@ inline Schedule gemmOnHopper() {
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
       .require(bm * bn <= 128 * 256, "the accumulator exceeds the registers");
 }
+inline Schedule gemmOnAmpere() {
+  Tune bm = tune("BM", {128, 256}), bn = tune("BN", {128, 64}),
+       bk = tune("BK", {32, 64}), stages = tune("stages", {3, 4}),
+       groups = tune("groups", {2, 1});
+  return Schedule(sm80)
+      .tile(M, bm)
+      .tile(N, bn)
+      .tile(K, bk)
+      .stages(K, stages)
+      .warpSpecialize({.producers = 0, .consumers = groups})
+      .require(bm * bn <= 128 * 128 * groups,
+               "the accumulator exceeds the registers");
+}
 inline Schedule gemmOnCpu() {
   return Schedule(cpu)
       .tile(M, tune("BM", {128, 64, 256}))

@@ -62,6 +62,7 @@ static Kernel makeFlash(const Options &options) {
                                              {"f32", flashForward<f32>}});
   return make(scoreOf(options), maskOf(options))
       .with(flashOnHopper(elementBytesOf(options)))
+      .with(flashOnAmpere(elementBytesOf(options)))
       .with(flashOnCpu());
 }
 
@@ -78,6 +79,7 @@ static Kernel makeGemm(const Options &options) {
               choose<ScoreMod>(options, "epilogue",
                                {{"none", {}}, {"bias_relu", biasRelu}}))
       .with(gemmOnHopper())
+      .with(gemmOnAmpere())
       .with(gemmOnCpu());
 }
 

@@ -13,11 +13,13 @@ namespace {
 
 class GpuExecutor : public Executor {
 public:
-  explicit GpuExecutor(Device &device) : device(device) {}
+  GpuExecutor(Device &device, StringRef target)
+      : device(device), target(target) {}
   Error run(mlir::Operation *op, Arguments &arguments) override;
 
 private:
   Device &device;
+  std::string target;
 };
 
 bool isWritten(ArgKind kind) {
@@ -32,6 +34,7 @@ bool isByName(ArgKind kind) {
 Error GpuExecutor::run(mlir::Operation *op, Arguments &arguments) {
   auto source = mlir::cast<tile::KernelOp>(op);
   CompileOptions options;
+  options.target = target;
   for (auto [i, value] :
        llvm::enumerate(source.getBody().front().getArguments())) {
     auto found = arguments.find(source.getArgName(i).str());
@@ -106,6 +109,7 @@ Error GpuExecutor::run(mlir::Operation *op, Arguments &arguments) {
   return Error::success();
 }
 
-std::unique_ptr<Executor> tilewright::createGpuExecutor(Device &device) {
-  return std::make_unique<GpuExecutor>(device);
+std::unique_ptr<Executor> tilewright::createGpuExecutor(Device &device,
+                                                        StringRef target) {
+  return std::make_unique<GpuExecutor>(device, target);
 }

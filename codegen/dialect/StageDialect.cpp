@@ -377,6 +377,13 @@ LogicalResult TmaLoadOp::verify() {
                    getSlot().getType());
 }
 
+LogicalResult AsyncLoadOp::verify() {
+  if (!getSlot().getDefiningOp<AcquireOp>())
+    return emitOpError("expected the slot to come from stage.acquire");
+  return verifyBox(*this, getTensor().getType(), getCoords(), getAt(),
+                   getSlot().getType());
+}
+
 LogicalResult TmaStoreOp::verify() {
   return verifyBox(*this, getTensor().getType(), getCoords(), getAt(),
                    getSource().getType());
@@ -421,25 +428,28 @@ static SmallVector<StringAttr> axesOfOperand(Type type) {
   return llvm::to_vector(tile::axesOf(type));
 }
 
-LogicalResult MmaOp::verify() {
-  if (getAcc() && getAcc().getType() != getType())
-    return emitOpError("expected an accumulator of the result's type ")
-           << getType() << ", got " << getAcc().getType();
-  SmallVector<StringAttr> a = axesOfOperand(getA().getType()),
-                          b = axesOfOperand(getB().getType());
-  ArrayRef<StringAttr> result = tile::axesOf(getType());
+template <class ProductOp> static LogicalResult verifyProduct(ProductOp op) {
+  if (op.getAcc() && op.getAcc().getType() != op.getType())
+    return op.emitOpError("expected an accumulator of the result's type ")
+           << op.getType() << ", got " << op.getAcc().getType();
+  SmallVector<StringAttr> a = axesOfOperand(op.getA().getType()),
+                          b = axesOfOperand(op.getB().getType());
+  ArrayRef<StringAttr> result = tile::axesOf(op.getType());
   int contracted = 0;
   for (StringAttr axis : a)
     if (!llvm::is_contained(result, axis)) {
       ++contracted;
       if (!llvm::is_contained(b, axis))
-        return emitOpError("axis '")
+        return op.emitOpError("axis '")
                << axis.getValue() << "' is in a only, and not in the result";
     }
   if (contracted != 1)
-    return emitOpError("expected one contracted axis, got ") << contracted;
+    return op.emitOpError("expected one contracted axis, got ") << contracted;
   return success();
 }
+
+LogicalResult MmaOp::verify() { return verifyProduct(*this); }
+LogicalResult MmaSyncOp::verify() { return verifyProduct(*this); }
 
 LogicalResult MmaWaitOp::verify() {
   if (getOperands().getTypes() != getResults().getTypes())

@@ -38,6 +38,9 @@ def Stage_KernelOp : Stage_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock,
     that axis varies slowest and from its last tile to its first, for `section`
     tiles of the other axes at a time (0: all of them).
 
+    `target` names the table of the GPU that it is for (codegen/target); without
+    it, sm_90a.
+
     ```mlir
     stage.kernel @copy(in %x: !x, out %y: !x) grid [m = 128] warps 4 { ... }
     ```
@@ -46,7 +49,8 @@ def Stage_KernelOp : Stage_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock,
                        DenseI32ArrayAttr:$arg_kinds, StrArrayAttr:$grid_axes,
                        DenseI64ArrayAttr:$grid_tiles, I64Attr:$warps,
                        UnitAttr:$persistent,
-                       OptionalAttr<StrAttr>:$descending, OptionalAttr<I64Attr>:$section);
+                       OptionalAttr<StrAttr>:$descending, OptionalAttr<I64Attr>:$section,
+                       OptionalAttr<StrAttr>:$target);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
@@ -175,6 +179,25 @@ def Stage_TmaLoadOp : Stage_Op<"tma_load"> {
     issues it; its arrival completes the slot's message.
 
     `stage.tma_load %K[%b, %n0, %c0] at [b, n, d] -> %s : !tile.tensor<...>, !stage.smem<...>`
+  }];
+  let arguments = (ins Tile_TensorType:$tensor, Variadic<I32>:$coords, StrArrayAttr:$at,
+                       Stage_SmemType:$slot);
+  let assemblyFormat = [{
+    $tensor `` `[` $coords `]` `at` custom<Position>($at) `->` $slot attr-dict
+    `:` qualified(type($tensor)) `,` qualified(type($slot))
+  }];
+  let hasVerifier = 1;
+}
+
+def Stage_AsyncLoadOp : Stage_Op<"async_load"> {
+  let summary = "asynchronous copy of a box of a tensor into an acquired slot, by all threads of the role";
+  let description = [{
+    As `stage.tma_load`, without a copy engine: each thread copies its share, 16
+    bytes at a time (cp.async), and arrives when that has landed. Every warp of
+    the role acquires the slot and issues. Addresses and strides are multiples
+    of 16 bytes.
+
+    `stage.async_load %K[%b, %n0, %c0] at [b, n, d] -> %s : !tile.tensor<...>, !stage.smem<...>`
   }];
   let arguments = (ins Tile_TensorType:$tensor, Variadic<I32>:$coords, StrArrayAttr:$at,
                        Stage_SmemType:$slot);
@@ -377,6 +400,26 @@ def Stage_MmaWaitOp : Stage_Op<"mma_wait"> {
   let results = (outs Variadic<Stage_Frag>:$results);
   let assemblyFormat = [{
     $pending (` ` `(` $operands^ `:` type($operands) `)`)? attr-dict (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Stage_MmaSyncOp : Stage_Op<"mma_sync"> {
+  let summary = "a matrix product of each warp, at once";
+  let description = [{
+    `acc + a b` contracted over the axis that a and b share and the result lacks;
+    without `acc`, the product alone. Synchronous: the result may be used by the
+    next op. Each warp computes the elements that the result's layout gives it,
+    in blocks of the target's instruction. An operand in registers is a 16-bit
+    fragment of the instruction's layout; one in shared memory is read by
+    ordinary loads (ldmatrix), fragment by fragment as the product needs it.
+
+    `%s = stage.mma_sync %q, %k : !stage.smem<...>, !stage.smem<...> -> !tile.tile<f32, [m = 128, n = 64], #acc>`
+  }];
+  let arguments = (ins Stage_Operand:$a, Stage_SmemType:$b, Optional<Stage_Frag>:$acc);
+  let results = (outs Stage_Frag:$result);
+  let assemblyFormat = [{
+    $a `,` $b (`acc` $acc^ `:` qualified(type($acc)))? attr-dict `:` qualified(type($a)) `,` qualified(type($b)) `->` qualified(type($result))
   }];
   let hasVerifier = 1;
 }

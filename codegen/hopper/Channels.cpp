@@ -25,7 +25,7 @@ static bool readByThreads(Value tile) {
   return llvm::any_of(tile.getUsers(), [](Operation *user) {
     if (auto view = dyn_cast<stage::ViewOp>(user))
       return readByThreads(view);
-    return isa<stage::ReadOp, stage::SimtDotOp>(user);
+    return isa<stage::ReadOp, stage::SimtDotOp, stage::MmaSyncOp>(user);
   });
 }
 
@@ -44,6 +44,11 @@ void StageLowering::describeChannel(stage::ChannelOp op, Channel &channel) {
   for (Operation *user : op.getResult().getUsers())
     if (auto get = dyn_cast<stage::GetOp>(user))
       channel.perWarp |= llvm::any_of(get.getSlots(), readByThreads);
+    else if (auto acquire = dyn_cast<stage::AcquireOp>(user))
+      channel.filledByThreads |=
+          llvm::any_of(acquire->getUsers(), [](Operation *copy) {
+            return isa<stage::AsyncLoadOp>(copy);
+          });
 }
 
 void StageLowering::initChannels() {
@@ -51,11 +56,15 @@ void StageLowering::initChannels() {
     initBlock = nvvm.builder.getInsertionBlock();
     for (auto &[value, channel] : channels)
       for (int64_t slot = 0; slot < channel.depth; ++slot) {
-        nvvm.barrierInit(nvvm.constI32(channel.full + 8 * slot), 1);
+        nvvm.barrierInit(nvvm.constI32(channel.full + 8 * slot),
+                         channel.filledByThreads
+                             ? plan.threads * channel.tileOffsets.size()
+                             : 1);
         nvvm.barrierInit(nvvm.constI32(channel.empty + 8 * slot),
                          channel.arrivals * (channel.perWarp ? 4 : 1));
       }
-    nvvm.fenceBarrierInit();
+    if (target.copyEngine)
+      nvvm.fenceBarrierInit();
   });
   nvvm.syncThreads();
 }
@@ -78,7 +87,8 @@ LogicalResult StageLowering::emitAcquire(stage::AcquireOp op) {
   nvvm.barrierWait(barrierAt(nvvm, channel.empty, slot),
                    nvvm.bitXor(parity, 1));
   Value full = barrierAt(nvvm, channel.full, slot);
-  asOneThread([&] { nvvm.barrierExpect(full, channel.messageBytes); });
+  if (!channel.filledByThreads)
+    asOneThread([&] { nvvm.barrierExpect(full, channel.messageBytes); });
   Value base = nvvm.mul(slot, channel.slotBytes);
   for (auto [tile, offset] : llvm::zip(op.getSlots(), channel.tileOffsets))
     smems[tile] = {nvvm.add(base, channel.offset + offset), full};

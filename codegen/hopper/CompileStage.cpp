@@ -1,4 +1,4 @@
-//===- CompileStage.cpp - A stage kernel to PTX for Hopper ----------------===//
+//===- CompileStage.cpp - A stage kernel to PTX ---------------------------===//
 #include "codegen/hopper/CompileStage.h"
 
 #include "codegen/dialect/DiagnosticText.h"
@@ -15,17 +15,18 @@
 using namespace mlir;
 using namespace tilewright;
 
-static constexpr StringRef chip = "sm_90a";
-
 FailureOr<LaunchPlan> tilewright::lowerStageToNvvm(stage::KernelOp kernel,
                                                    OpBuilder &builder) {
   kernel.getContext()
       ->loadDialect<gpu::GPUDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
+  if (!targetOf(kernel))
+    return kernel.emitOpError("is for '")
+           << *kernel.getTarget() << "': expected " << targetNames();
   return StageLowering(kernel).run(builder);
 }
 
 llvm::Expected<CompiledKernel>
-tilewright::compileStageForHopper(stage::KernelOp kernel) {
+tilewright::compileStage(stage::KernelOp kernel) {
   auto start = std::chrono::steady_clock::now();
   DiagnosticText messages(kernel.getContext());
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
@@ -33,7 +34,8 @@ tilewright::compileStageForHopper(stage::KernelOp kernel) {
   FailureOr<LaunchPlan> plan = lowerStageToNvvm(kernel, builder);
   if (failed(plan) || failed(verify(*module)))
     return messages.takeError("the kernel cannot be lowered");
-  llvm::Expected<std::string> ptx = emitPtx(&module->getBody()->front(), chip);
+  llvm::Expected<std::string> ptx =
+      emitPtx(&module->getBody()->front(), plan->target);
   if (!ptx)
     return llvm::joinErrors(ptx.takeError(), messages.isEmpty()
                                                  ? llvm::Error::success()
@@ -117,7 +119,7 @@ struct LowerStageToNvvm
 struct PrintPtx : tilewright::impl::PrintPtxBase<PrintPtx> {
   void runOnOperation() override {
     for (auto kernel : getOperation().getOps<stage::KernelOp>()) {
-      llvm::Expected<CompiledKernel> compiled = compileStageForHopper(kernel);
+      llvm::Expected<CompiledKernel> compiled = compileStage(kernel);
       if (!compiled) {
         kernel.emitError(llvm::toString(compiled.takeError()));
         return signalPassFailure();

@@ -1,4 +1,4 @@
-//===- CompileStage.h - A stage kernel to PTX for Hopper --------*- C++ -*-===//
+//===- CompileStage.h - A stage kernel to PTX -------------------*- C++ -*-===//
 #pragma once
 
 #include "codegen/LaunchPlan.h"
@@ -13,8 +13,8 @@ namespace tilewright {
 mlir::FailureOr<LaunchPlan> lowerStageToNvvm(stage::KernelOp kernel,
                                              mlir::OpBuilder &builder);
 
-/// PTX for sm_90a of a kernel as lowerStageToNvvm takes it. The kernel is left
-/// as it is. The error holds the diagnostics.
-llvm::Expected<CompiledKernel> compileStageForHopper(stage::KernelOp kernel);
+/// PTX, for its target, of a kernel as lowerStageToNvvm takes it. The kernel is
+/// left as it is. The error holds the diagnostics.
+llvm::Expected<CompiledKernel> compileStage(stage::KernelOp kernel);
 
 } // namespace tilewright

@@ -1,7 +1,6 @@
 //===- LowerStage.cpp - Kernel, roles and control flow --------------------===//
 #include "codegen/hopper/LowerStage.h"
 
-#include "codegen/target/Target.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -15,7 +14,8 @@ static constexpr int64_t smemAlign = 1024;
 static constexpr int64_t namedBarriers = 16;
 
 StageLowering::StageLowering(stage::KernelOp kernel)
-    : kernel(kernel), nvvm(kernel.getContext()) {}
+    : kernel(kernel), target(*targetOf(kernel)),
+      nvvm(kernel.getContext(), target.copyEngine) {}
 
 //===----------------------------------------------------------------------===//
 // The kernel
@@ -36,7 +36,7 @@ FailureOr<LaunchPlan> StageLowering::run(OpBuilder &at) {
     warps = llvm::sum_of(roles.getWarps(), int64_t(0));
 
   plan.entry = kernel.getSymName().str();
-  plan.target = "sm_90a";
+  plan.target = target.name.str();
   plan.threads = static_cast<int>(32 * warps);
   plan.persistent = kernel.getPersistent();
   describeArguments();
@@ -171,7 +171,7 @@ LogicalResult StageLowering::layOutSmem(stage::RolesOp roles) {
     offset += 16 * channel.depth;
   }
   plan.smemBytes = offset;
-  int64_t limit = lookupTarget("sm_90a")->smemBytes;
+  int64_t limit = target.smemBytes;
   if (offset <= limit)
     return success();
   InFlightDiagnostic error = kernel.emitOpError("needs ")
@@ -454,6 +454,7 @@ LogicalResult StageLowering::emit(Operation *op) {
       .Case([&](stage::GetOp op) { return emitGet(op); })
       .Case([&](stage::ReleaseOp op) { return emitRelease(op); })
       .Case([&](stage::TmaLoadOp op) { return emitTmaLoad(op); })
+      .Case([&](stage::AsyncLoadOp op) { return emitAsyncLoad(op); })
       .Case([&](stage::TmaStoreOp op) { return emitTmaStore(op); })
       .Case([&](stage::TmaStoreWaitOp) {
         emitTmaStoreWait();
@@ -486,6 +487,7 @@ LogicalResult StageLowering::emit(Operation *op) {
         emitMmaWait(op);
         return success();
       })
+      .Case([&](stage::MmaSyncOp op) { return emitMmaSync(op); })
       .Case([&](stage::SimtDotOp op) { return emitSimtDot(op); })
       .Case([&](stage::IndexOp op) { return emitIndex(op); })
       .Case([&](tile::ReduceOp op) { return emitReduce(op); })

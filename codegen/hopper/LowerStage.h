@@ -13,7 +13,9 @@
 //
 // The pieces are files of their own: LowerStage.cpp (kernel, roles, control),
 // LaunchParameters, Elementwise, Math, SharedMemory, GlobalMemory, Channels,
-// Products.
+// Products, and what only Ampere's instructions need in ../ampere. The target's
+// table says which instructions there are; what a kernel uses was decided when
+// its ops were made.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -21,7 +23,8 @@
 #include "codegen/LaunchPlan.h"
 #include "codegen/dialect/StageDialect.h"
 #include "codegen/hopper/NvvmBuilder.h"
-#include "codegen/layout/FragLayout.h"
+#include "codegen/layout/MatrixFragment.h"
+#include "codegen/target/Target.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 namespace tilewright {
@@ -70,6 +73,9 @@ private:
     /// it is through; else one thread of a warpgroup does, after the wait for
     /// its products.
     bool perWarp = false;
+    /// All threads of the role fill it, and each arrives; else the copy engine
+    /// does, which counts bytes.
+    bool filledByThreads = false;
   };
   /// Where a role stands in a channel: how many messages it has acquired and
   /// got, and of those how many it holds. Loops carry the two counts.
@@ -92,6 +98,7 @@ private:
   };
 
   stage::KernelOp kernel;
+  const Target &target;
   NvvmBuilder nvvm;
   LaunchPlan plan;
   Role role;
@@ -209,6 +216,21 @@ private:
   LogicalResult emitConvertLayout(stage::ConvertLayoutOp op);
   void loadTile(Value result, stage::SmemType type, Value offset);
   void storeTile(Value value, stage::SmemType type, Value offset);
+  /// Where lanes find a group of up to four matrices: at `corner`, and from
+  /// there a step `first`, a step `second`, and both.
+  struct MatrixAddresses {
+    stage::SmemType smem;
+    Value offset;           ///< of the tile
+    Value row, column;      ///< of the lane, from a corner
+    Value rowStart, turned; ///< if columns only turn bits of the swizzle
+  };
+  MatrixAddresses matrixAddresses(tile::TileType tile, stage::SmemType smem,
+                                  Value offset, SmemPlace first,
+                                  SmemPlace second,
+                                  llvm::ArrayRef<SmemPlace> corners);
+  /// The lane's byte offset for the group at `corner`: a sum.
+  std::pair<Value, int64_t> matrixAddress(const MatrixAddresses &addresses,
+                                          SmemPlace corner);
   bool moveByMatrices(tile::TileType tile, stage::SmemType smem, Value offset,
                       Values &packed, bool load);
   /// Byte offset of an element in a tile of `type`.
@@ -262,6 +284,11 @@ private:
   void emitMmaFence(stage::MmaFenceOp op);
   void emitMmaWait(stage::MmaWaitOp op);
   LogicalResult emitSimtDot(stage::SimtDotOp op);
+
+  //===--- ampere/AsyncCopies.cpp, ampere/WarpProducts.cpp ----------------===//
+
+  LogicalResult emitAsyncLoad(stage::AsyncLoadOp op);
+  LogicalResult emitMmaSync(stage::MmaSyncOp op);
 };
 
 } // namespace tilewright

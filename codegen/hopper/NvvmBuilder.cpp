@@ -12,13 +12,14 @@ using namespace tilewright;
 static constexpr unsigned globalSpace = 1, sharedSpace = 3, clusterSpace = 7;
 static constexpr StringRef smemName = "smem";
 
-NvvmBuilder::NvvmBuilder(MLIRContext *context)
+NvvmBuilder::NvvmBuilder(MLIRContext *context, bool waitsInHardware)
     : builder(context), loc(UnknownLoc::get(context)), i1(builder.getI1Type()),
       i16(builder.getI16Type()), i32(builder.getI32Type()),
       i64(builder.getI64Type()), f32(builder.getF32Type()),
       f64(builder.getF64Type()),
       globalPointer(LLVM::LLVMPointerType::get(context, globalSpace)),
-      genericPointer(LLVM::LLVMPointerType::get(context)) {}
+      genericPointer(LLVM::LLVMPointerType::get(context)),
+      waitsInHardware(waitsInHardware) {}
 
 //===----------------------------------------------------------------------===//
 // Module and function
@@ -547,14 +548,19 @@ void NvvmBuilder::storeShared(ValueRange values, Value offset) {
   LLVM::StoreOp::create(builder, loc, vector, smemPointer(offset),
                         count * type.getIntOrFloatBitWidth() / 8);
 }
+/// What an address in assembly adds to its register.
+static std::string displacement(int64_t plus) {
+  return plus ? "+" + std::to_string(plus) : "";
+}
 NvvmBuilder::Values NvvmBuilder::loadMatrices(Value offset, unsigned count,
-                                              bool transpose) {
+                                              bool transpose, int64_t plus) {
   std::string regs;
   for (unsigned i = 0; i < count; ++i)
     regs += (i ? ", $" : "$") + std::to_string(i);
   std::string text = "ldmatrix.sync.aligned.m8n8.x" + std::to_string(count) +
                      (transpose ? ".trans" : "") + ".shared.b16 {" + regs +
-                     "}, [$" + std::to_string(count) + "];";
+                     "}, [$" + std::to_string(count) + displacement(plus) +
+                     "];";
   return assembly(text, SmallVector<Type>(count, i32), {}, smemAddress(offset));
 }
 void NvvmBuilder::storeMatrices(ValueRange registers, Value offset,
@@ -579,6 +585,14 @@ void NvvmBuilder::fenceBarrierInit() {
   NVVM::FenceMbarrierInitOp::create(builder, loc);
 }
 void NvvmBuilder::barrierWait(Value offset, Value parity) {
+  if (!waitsInHardware) {
+    assembly("{\n\t.reg .pred done;\n"
+             "again:\n\t"
+             "mbarrier.test_wait.parity.shared.b64 done, [$0], $1;\n\t"
+             "@!done bra again;\n\t}",
+             {}, {}, {smemAddress(offset), parity});
+    return;
+  }
   // The op brings its own loop; the number is a hint in nanoseconds.
   NVVM::MBarrierTryWaitParityOp::create(builder, loc, smemPointer(offset),
                                         parity, constI32(0x989680));
@@ -589,6 +603,12 @@ void NvvmBuilder::barrierExpect(Value offset, int64_t bytes) {
       NVVM::MemScopeKind::CTA, /*relaxed=*/false, Value());
 }
 void NvvmBuilder::barrierArriveIf(Value predicate, Value offset) {
+  if (!waitsInHardware) {
+    assembly("{\n\t.reg .b64 state;\n\t"
+             "@$1 mbarrier.arrive.shared.b64 state, [$0];\n\t}",
+             {}, {}, {smemAddress(offset), predicate});
+    return;
+  }
   assembly("@$1 mbarrier.arrive.shared::cta.b64 _, [$0];", {}, {},
            {smemAddress(offset), predicate});
 }
@@ -617,6 +637,22 @@ void NvvmBuilder::tmaWait(bool readOnly) {
 }
 void NvvmBuilder::fenceAsync() {
   assembly("fence.proxy.async.shared::cta;", {}, {}, {});
+}
+
+void NvvmBuilder::copyAsync(Value offset, int64_t plus, Value pointer,
+                            Value bytes, Value predicate) {
+  Values inputs{smemAddress(offset), pointer, bytes};
+  std::string text =
+      "cp.async.cg.shared.global [$0" + displacement(plus) + "], [$1], 16, $2;";
+  if (predicate) {
+    text = "@$3 " + text;
+    inputs.push_back(predicate);
+  }
+  assembly(text, {}, {}, inputs);
+}
+void NvvmBuilder::barrierArriveOnCopies(Value offset) {
+  assembly("cp.async.mbarrier.arrive.noinc.shared.b64 [$0];", {}, {},
+           smemAddress(offset));
 }
 
 //===----------------------------------------------------------------------===//
@@ -699,4 +735,17 @@ NvvmBuilder::Values NvvmBuilder::wgmma(ValueRange accumulators, ValueRange a,
   Values inputs(a);
   inputs.push_back(descriptorB);
   return assembly(text, SmallVector<Type>(count, f32), accumulators, inputs);
+}
+
+NvvmBuilder::Values NvvmBuilder::mmaSync(ValueRange accumulators, ValueRange a,
+                                         ValueRange b, Type element) {
+  StringRef name = element.isBF16() ? "bf16" : "f16";
+  Values inputs(a);
+  llvm::append_range(inputs, b);
+  return assembly(("mma.sync.aligned.m16n8k16.row.col.f32." + name + "." +
+                   name +
+                   ".f32 {$0, $1, $2, $3}, {$8, $9, $10, $11}, {$12, $13}, "
+                   "{$0, $1, $2, $3};")
+                      .str(),
+                  SmallVector<Type>(4, f32), accumulators, inputs);
 }

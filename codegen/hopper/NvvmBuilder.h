@@ -20,7 +20,8 @@ public:
   using Value = mlir::Value;
   using Values = llvm::SmallVector<mlir::Value>;
 
-  explicit NvvmBuilder(mlir::MLIRContext *context);
+  /// `waitsInHardware`: mbarrier.try_wait suspends a thread (sm_90).
+  explicit NvvmBuilder(mlir::MLIRContext *context, bool waitsInHardware);
 
   mlir::OpBuilder builder;
   mlir::Location loc;
@@ -172,8 +173,11 @@ public:
   /// multiple of their size.
   Values loadShared(mlir::Type type, Value offset, unsigned count = 1);
   void storeShared(mlir::ValueRange values, Value offset);
-  /// 8 x 8 matrices of 16-bit elements: `count` registers.
-  Values loadMatrices(Value offset, unsigned count, bool transpose);
+  /// 8 x 8 matrices of 16-bit elements: `count` registers. `plus` is added to
+  /// the offset by the instruction: where many places differ by constants, LLVM
+  /// would keep each in a register.
+  Values loadMatrices(Value offset, unsigned count, bool transpose,
+                      int64_t plus = 0);
   void storeMatrices(mlir::ValueRange registers, Value offset, bool transpose);
 
   void prefetchTensorMap(Value map);
@@ -190,6 +194,12 @@ public:
   void tmaCommit();
   void tmaWait(bool readOnly);
   void fenceAsync();
+  /// Copies 16 bytes to `offset` and `plus` more, of which `bytes` (an i32) are
+  /// read and the others 0; if `predicate`, unless that is null.
+  void copyAsync(Value offset, int64_t plus, Value pointer, Value bytes,
+                 Value predicate);
+  /// The barrier counts this thread when its copies so far have landed.
+  void barrierArriveOnCopies(Value offset);
 
   //===--- Global memory --------------------------------------------------===//
 
@@ -211,6 +221,9 @@ public:
   Values wgmma(mlir::ValueRange accumulators, mlir::ValueRange a,
                Value descriptorB, int64_t columns, mlir::Type element,
                bool accumulate, bool transposeA, bool transposeB);
+  /// mma.sync.m16n8k16: four accumulators, four and two registers of operands.
+  Values mmaSync(mlir::ValueRange accumulators, mlir::ValueRange a,
+                 mlir::ValueRange b, mlir::Type element);
 
 private:
   struct Impl;
@@ -224,6 +237,7 @@ private:
   llvm::DenseMap<std::pair<mlir::Attribute, mlir::Type>, Value> constants;
   llvm::DenseMap<Value, int64_t> known;
   llvm::SmallVector<bool> tensorMapArguments;
+  bool waitsInHardware;
   Value smemBase, smemBaseAddress;
   mlir::Operation *lastConstant = nullptr;
 };

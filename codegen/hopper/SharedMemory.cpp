@@ -43,26 +43,6 @@ static int64_t elementBytes(Type type) {
   return std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
 }
 
-/// How many rows of shared memory a step along each axis but the last moves.
-static SmallVector<int64_t> rowStrides(SmemType type) {
-  SmallVector<int64_t> strides(type.getAxes().size(), 0);
-  int64_t stride = 1;
-  for (int64_t i = static_cast<int64_t>(strides.size()) - 2; i >= 0; --i) {
-    strides[i] = stride;
-    stride *= type.getExtents()[i];
-  }
-  return strides;
-}
-
-/// Row and column of a place given by its coordinates.
-static std::pair<int64_t, int64_t> placeOf(SmemType type,
-                                           const Coordinates &at) {
-  int64_t row = 0;
-  for (auto [axis, stride] : llvm::zip(type.getAxes(), rowStrides(type)))
-    row += at.lookup(axis) * stride;
-  return {row, at.lookup(type.getAxes().back())};
-}
-
 Value StageLowering::rowPart(SmemType type, TileType tile) {
   Value row = nvvm.constI32(0);
   for (auto [axis, stride] : llvm::zip(type.getAxes(), rowStrides(type)))
@@ -98,57 +78,64 @@ void StageLowering::barrier(bool warpgroup) {
 // 8 x 8 matrices
 //===----------------------------------------------------------------------===//
 
-namespace {
-struct Place {
-  int64_t row, column;
-  Place operator-(Place other) const {
-    return {row - other.row, column - other.column};
-  }
-  bool operator==(Place other) const {
-    return row == other.row && column == other.column;
-  }
-};
-
-/// The fragment as matrices: the place of the first element of each packed
-/// register, in shared memory.
-struct Matrices {
-  SmallVector<Place> at;
-  bool transposed = false;
-};
-} // namespace
-
-static std::optional<Matrices> findMatrices(TileType tile, SmemType smem) {
+StageLowering::MatrixAddresses
+StageLowering::matrixAddresses(TileType tile, SmemType smem, Value offset,
+                               SmemPlace first, SmemPlace second,
+                               ArrayRef<SmemPlace> corners) {
+  // A lane gives the address of one row of one matrix of the group.
+  MatrixAddresses result{smem, offset};
+  Value inMatrix = nvvm.bitAnd(role.lane, 7);
+  Value bit0 = nvvm.bitAnd(nvvm.lshr(role.lane, 3), 1);
+  Value bit1 = nvvm.lshr(role.lane, 4);
+  auto along = [&](int64_t step0, int64_t step1) {
+    return nvvm.add(nvvm.mul(bit0, step0), nvvm.mul(bit1, step1));
+  };
   auto layout = cast<FragAttr>(tile.getLayout());
-  auto place = [&](int64_t reg, int64_t lane, int64_t warp) {
-    auto [row, column] = placeOf(smem, coordinatesOf(tile, reg, lane, warp));
-    return Place{row, column};
+  auto warpPart = [&](StringAttr axis) {
+    return digitsPart(layout.getWarp(), role.warp, role.warps, axis);
   };
-  Matrices result;
-  // The second element of a register is the next column, or, transposed, the
-  // next row.
-  Place pair = place(1, 0, 0) - place(0, 0, 0);
-  result.transposed = pair == Place{1, 0};
-  if (!result.transposed && !(pair == Place{0, 1}))
-    return std::nullopt;
-  for (int64_t lane = 0; lane < 32; ++lane) {
-    int64_t two = 2 * (lane % 4), eight = lane / 4;
-    Place wanted = result.transposed ? Place{two, eight} : Place{eight, two};
-    if (!(place(0, lane, 0) - place(0, 0, 0) == wanted))
-      return std::nullopt;
-  }
-  auto isCorner = [](Place at) {
-    return at.row % 8 == 0 && at.column % 8 == 0;
-  };
-  for (int64_t warp = 0; warp < numWarps(layout); ++warp)
-    if (!isCorner(place(0, 0, warp)))
-      return std::nullopt;
-  for (int64_t reg = 0; reg < numRegisters(layout); reg += 2) {
-    Place at = place(reg, 0, 0);
-    if (!isCorner(at) || !(place(reg + 1, 0, 0) - at == pair))
-      return std::nullopt;
-    result.at.push_back(at);
+  result.row = nvvm.add(inMatrix, along(first.row, second.row));
+  for (auto [axis, stride] : llvm::zip(smem.getAxes(), rowStrides(smem)))
+    if (stride)
+      result.row = nvvm.add(result.row, nvvm.mul(warpPart(axis), stride));
+  Value laneColumn = along(first.column, second.column);
+  Value warpColumn = warpPart(smem.getAxes().back());
+  result.column = nvvm.add(warpColumn, laneColumn);
+
+  // With a swizzle, the column of a group is a constant XOR, if its bits do
+  // not meet those that lanes set.
+  int64_t swizzle = smem.getSwizzle();
+  int64_t laneBits = 2 * (first.column | second.column);
+  bool split = swizzle && nvvm.asConstant(warpColumn) == 0 &&
+               first.column >= 0 && second.column >= 0 &&
+               !(first.column & second.column) && laneBits < swizzle;
+  for (SmemPlace corner : corners)
+    split = split && !((2 * corner.column) % swizzle & laneBits);
+  if (split) {
+    result.rowStart = nvvm.mul(result.row, swizzle);
+    Value turn = nvvm.shl(nvvm.bitAnd(nvvm.lshr(nvvm.mul(inMatrix, swizzle), 7),
+                                      swizzle / 16 - 1),
+                          4);
+    result.turned = nvvm.bitXor(nvvm.mul(laneColumn, 2), turn);
   }
   return result;
+}
+
+std::pair<Value, int64_t>
+StageLowering::matrixAddress(const MatrixAddresses &addresses,
+                             SmemPlace corner) {
+  SmemType smem = addresses.smem;
+  if (!addresses.turned)
+    return {nvvm.add(addresses.offset,
+                     swizzled(smem, nvvm.add(addresses.row, corner.row),
+                              nvvm.add(addresses.column, corner.column))),
+            0};
+  // What the lane alone decides comes first: it is the same for each message.
+  int64_t swizzle = smem.getSwizzle(), column = 2 * corner.column;
+  Value ofLane = nvvm.add(addresses.rowStart,
+                          nvvm.bitXor(addresses.turned, column % swizzle));
+  return {nvvm.add(ofLane, addresses.offset),
+          column / swizzle * smem.rows() * swizzle + corner.row * swizzle};
 }
 
 bool StageLowering::moveByMatrices(TileType tile, SmemType smem, Value offset,
@@ -156,21 +143,21 @@ bool StageLowering::moveByMatrices(TileType tile, SmemType smem, Value offset,
   int64_t rowBytes =
       smem.getExtents().back() * elementBytes(smem.getElementType());
   if (!isPacked(tile) || smem.getElementType().getIntOrFloatBitWidth() != 16 ||
-      rowBytes % 16)
+      rowBytes % 16 || (!load && !target.storesMatrices))
     return false;
   std::optional<Matrices> matrices = findMatrices(tile, smem);
   if (!matrices)
     return false;
 
   // Four at a time, if their places are sums of two steps.
-  ArrayRef<Place> at = matrices->at;
+  ArrayRef<SmemPlace> at = matrices->at;
   int64_t group = 1;
-  Place first{0, 0}, second{0, 0};
+  SmemPlace first, second;
   for (int64_t size : {4, 2}) {
     if (at.size() % size)
       continue;
-    Place one = at[1] - at[0];
-    Place two = size == 4 ? at[2] - at[0] : Place{0, 0};
+    SmemPlace one = at[1] - at[0];
+    SmemPlace two = size == 4 ? at[2] - at[0] : SmemPlace();
     bool regular = true;
     for (size_t i = 0; i < at.size(); i += size)
       regular &= at[i + 1] - at[i] == one &&
@@ -184,57 +171,15 @@ bool StageLowering::moveByMatrices(TileType tile, SmemType smem, Value offset,
     }
   }
 
-  // A lane gives the address of one row of one matrix of the group.
-  Value inMatrix = nvvm.bitAnd(role.lane, 7);
-  Value bit0 = nvvm.bitAnd(nvvm.lshr(role.lane, 3), 1);
-  Value bit1 = nvvm.lshr(role.lane, 4);
-  auto along = [&](int64_t step0, int64_t step1) {
-    return nvvm.add(nvvm.mul(bit0, step0), nvvm.mul(bit1, step1));
-  };
-  auto layout = cast<FragAttr>(tile.getLayout());
-  auto warpPart = [&](StringAttr axis) {
-    return digitsPart(layout.getWarp(), role.warp, role.warps, axis);
-  };
-  Value row = nvvm.add(inMatrix, along(first.row, second.row));
-  for (auto [axis, stride] : llvm::zip(smem.getAxes(), rowStrides(smem)))
-    if (stride)
-      row = nvvm.add(row, nvvm.mul(warpPart(axis), stride));
-  Value laneColumn = along(first.column, second.column);
-  Value warpColumn = warpPart(smem.getAxes().back());
-
-  // With a swizzle, the column of a group is a constant XOR, if its bits do
-  // not meet those that lanes set.
-  int64_t swizzle = smem.getSwizzle();
-  int64_t laneBits = 2 * (first.column | second.column);
-  bool split = swizzle && nvvm.asConstant(warpColumn) == 0 &&
-               first.column >= 0 && second.column >= 0 &&
-               !(first.column & second.column) && laneBits < swizzle;
-  for (size_t i = 0; split && i < at.size(); i += group)
-    split = !((2 * at[i].column) % swizzle & laneBits);
-  Value rowBase, turned;
-  if (split) {
-    rowBase = nvvm.add(offset, nvvm.mul(row, swizzle));
-    Value turn = nvvm.shl(nvvm.bitAnd(nvvm.lshr(nvvm.mul(inMatrix, swizzle), 7),
-                                      swizzle / 16 - 1),
-                          4);
-    turned = nvvm.bitXor(nvvm.mul(laneColumn, 2), turn);
-  }
-
+  SmallVector<SmemPlace> corners;
+  for (size_t i = 0; i < at.size(); i += group)
+    corners.push_back(at[i]);
+  MatrixAddresses addresses =
+      matrixAddresses(tile, smem, offset, first, second, corners);
   Values loaded;
   for (size_t i = 0; i < at.size(); i += group) {
-    Value address;
-    if (split) {
-      int64_t column = 2 * at[i].column;
-      address =
-          nvvm.add(nvvm.add(rowBase, column / swizzle * smem.rows() * swizzle +
-                                         at[i].row * swizzle),
-                   nvvm.bitXor(turned, column % swizzle));
-    } else {
-      address = nvvm.add(
-          offset,
-          swizzled(smem, nvvm.add(row, at[i].row),
-                   nvvm.add(nvvm.add(warpColumn, laneColumn), at[i].column)));
-    }
+    auto [place, plus] = matrixAddress(addresses, at[i]);
+    Value address = nvvm.add(place, plus);
     if (load)
       llvm::append_range(
           loaded, nvvm.loadMatrices(address, group, matrices->transposed));
@@ -263,10 +208,10 @@ static bool areNeighbours(TileType tile, SmemType smem, int64_t width) {
       if (digit.axis == columns && digit.size > 1 && digit.stride % width)
         return false;
   for (int64_t reg = 0; reg < numRegisters(layout); ++reg) {
-    auto [row, column] =
+    SmemPlace first =
         placeOf(smem, coordinatesOf(tile, reg - reg % width, 0, 0));
-    if (column % width || placeOf(smem, coordinatesOf(tile, reg, 0, 0)) !=
-                              std::pair(row, column + reg % width))
+    if (first.column % width || placeOf(smem, coordinatesOf(tile, reg, 0, 0)) !=
+                                    first + SmemPlace{0, reg % width})
       return false;
   }
   return true;
@@ -289,9 +234,9 @@ void StageLowering::forEachPlace(TileType tile, SmemType smem, Value offset,
   Value column = threadPart(tile, smem.getAxes().back());
   auto layout = cast<FragAttr>(tile.getLayout());
   for (int64_t reg = 0; reg < numRegisters(layout); reg += width) {
-    auto [r, c] = placeOf(smem, coordinatesOf(tile, reg, 0, 0));
-    move(reg, nvvm.add(offset,
-                       swizzled(smem, nvvm.add(row, r), nvvm.add(column, c))));
+    SmemPlace at = placeOf(smem, coordinatesOf(tile, reg, 0, 0));
+    move(reg, nvvm.add(offset, swizzled(smem, nvvm.add(row, at.row),
+                                        nvvm.add(column, at.column))));
   }
 }
 

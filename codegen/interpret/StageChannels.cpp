@@ -10,8 +10,8 @@ using stage::SmemType;
 Message &Channel::message(unsigned number) {
   while (number >= messages.size()) {
     messages.emplace_back();
-    messages.back().isIssued.resize(tiles);
-    messages.back().hasLanded.resize(tiles);
+    messages.back().isIssued.resize(copies());
+    messages.back().hasLanded.resize(copies());
   }
   return messages[number];
 }
@@ -24,6 +24,7 @@ Machine::Step Machine::executeSync(Agent &agent, Operation &op) {
       .Case([&](stage::GetOp op) { return get(agent, op); })
       .Case([&](stage::ReleaseOp op) { return release(agent, op); })
       .Case([&](stage::TmaLoadOp op) { return tmaLoad(agent, op); })
+      .Case([&](stage::AsyncLoadOp op) { return asyncLoad(agent, op); })
       .Case([&](stage::TmaStoreOp op) { return tmaStore(agent, op); })
       .Case([&](stage::TmaStoreWaitOp op) { return tmaStoreWait(agent, op); })
       .Case([&](stage::BarrierOp op) { return barrier(agent, op); })
@@ -63,7 +64,17 @@ static bool isReadByThreads(Value tile) {
   return llvm::any_of(tile.getUsers(), [](Operation *user) {
     if (auto view = dyn_cast<stage::ViewOp>(user))
       return isReadByThreads(view);
-    return isa<stage::ReadOp, stage::SimtDotOp>(user);
+    return isa<stage::ReadOp, stage::SimtDotOp, stage::MmaSyncOp>(user);
+  });
+}
+
+/// Is the channel filled by all threads of the role, not by the copy engine?
+static bool isFilledByThreads(stage::ChannelOp op) {
+  return llvm::any_of(op.getResult().getUsers(), [](Operation *user) {
+    auto acquire = dyn_cast<stage::AcquireOp>(user);
+    return acquire && llvm::any_of(acquire->getUsers(), [](Operation *copy) {
+             return isa<stage::AsyncLoadOp>(copy);
+           });
   });
 }
 
@@ -83,6 +94,8 @@ Machine::Step Machine::makeChannel(Agent &agent, stage::ChannelOp op) {
     channel->depth = static_cast<unsigned>(op.getDepth());
     channel->arrivals = static_cast<int>(op.getArrivals());
     channel->tiles = op.getType().getMessage().size();
+    if (isFilledByThreads(op))
+      channel->parts = agent.groups;
     for (Operation *user : op.getResult().getUsers())
       if (auto get = dyn_cast<stage::GetOp>(user))
         channel->isReadByThreads |=
@@ -104,10 +117,10 @@ Machine::Step Machine::makeChannel(Agent &agent, stage::ChannelOp op) {
                       "rows");
       }
   }
-  if (memory.size() > launch.options.smemBytes)
+  if (memory.size() > launch.smemLimit)
     return fail("resources", op,
                 "shared memory comes to " + Twine(memory.size()) +
-                    " bytes, a block has " + Twine(launch.options.smemBytes));
+                    " bytes, a block has " + Twine(launch.smemLimit));
   RtValue &slot = agent.values[op.getResult()];
   slot = {};
   slot.kind = RtValue::channel;
@@ -124,10 +137,10 @@ Machine::Step Machine::makeBuffer(Agent &agent, stage::BufferOp op) {
   if (!slabsAreAligned(type))
     return fail("layout", op,
                 "a swizzled tile of several slabs needs a multiple of 8 rows");
-  if (memory.size() > launch.options.smemBytes)
+  if (memory.size() > launch.smemLimit)
     return fail("resources", op,
                 "shared memory comes to " + Twine(memory.size()) +
-                    " bytes, a block has " + Twine(launch.options.smemBytes));
+                    " bytes, a block has " + Twine(launch.smemLimit));
   RtValue &slot = agent.values[op.getResult()];
   slot = {};
   slot.kind = RtValue::tile;
@@ -172,6 +185,8 @@ Machine::Step Machine::acquire(Agent &agent, stage::AcquireOp op) {
   // One thread of the role works the producer's side: that of its first
   // warpgroup.
   unsigned &own = agent.acquires[&channel];
+  if (channel.parts)
+    return acquireTogether(agent, channel, op);
   if (agent.group != 0) {
     giveTiles(agent, channel, own++, op.getResults(), nullptr);
     return Step::done;
@@ -202,6 +217,30 @@ Machine::Step Machine::acquire(Agent &agent, stage::AcquireOp op) {
   ++channel.acquired;
   ++own;
   giveTiles(agent, channel, number, op.getResults(), nullptr);
+  return Step::done;
+}
+
+/// All warps of the role fill the slot: each waits until it is free.
+Machine::Step Machine::acquireTogether(Agent &agent, Channel &channel,
+                                       stage::AcquireOp op) {
+  unsigned &own = agent.acquires[&channel];
+  if (own >= channel.depth && !isDisabled(op)) {
+    Message &previous = channel.message(own - channel.depth);
+    if (previous.releases < channel.arrivals) {
+      agent.waitsFor =
+          ("for the slot of message " + Twine(own - channel.depth) + " of " +
+           channel.name() + ", released by " + Twine(previous.releases) +
+           " of " + Twine(channel.arrivals) + " warpgroups")
+              .str();
+      return Step::blocked;
+    }
+    if (!agent.known.covers(previous.released))
+      launch.waits.insert(op);
+    agent.known.join(previous.released);
+  }
+  channel.message(own).acquire = op;
+  channel.acquired = std::max(channel.acquired, own + 1);
+  giveTiles(agent, channel, own++, op.getResults(), nullptr);
   return Step::done;
 }
 
@@ -380,6 +419,79 @@ Machine::Step Machine::tmaLoad(Agent &agent, stage::TmaLoadOp op) {
   return Step::done;
 }
 
+Machine::Step Machine::asyncLoad(Agent &agent, stage::AsyncLoadOp op) {
+  const TileRef &ref = valueOf(agent, op.getSlot()).ref;
+  Channel &channel = *ref.channel;
+  Message &message = channel.message(ref.message);
+  unsigned number = ref.tile * agent.groups + agent.group;
+  if (message.isIssued[number]) {
+    report("copy", op, nullptr,
+           describe(op) + ": a second copy into one tile of message " +
+               Twine(ref.message) + " of " + channel.name() +
+               "; needs stage.acquire between");
+    return Step::done;
+  }
+  message.isIssued[number] = 1;
+  Copy copy;
+  copy.op = op;
+  copy.channel = &channel;
+  copy.message = ref.message;
+  copy.tile = number;
+  copy.isAsync = false;
+  copy.component =
+      channel
+          .components[ref.message % channel.depth * channel.tiles + ref.tile];
+  copy.time = ref.message / channel.depth + 1;
+  copy.known = agent.known;
+  if (!makeRows(agent, op, ref, copy))
+    return Step::stop;
+  loads.push_back(std::move(copy));
+  return Step::done;
+}
+
+/// The share of a warpgroup: every `groups`-th row of each slab.
+bool Machine::makeRows(Agent &agent, stage::AsyncLoadOp op, const TileRef &ref,
+                       Copy &copy) {
+  SmemType type = ref.type;
+  copy.tensor = valueOf(agent, op.getTensor()).tensorPtr;
+  SmallVector<int64_t> corner = numbersOf(agent, op.getCoords());
+  int64_t element = bytesOf(copy.tensor->type);
+  int64_t last = static_cast<int64_t>(type.getAxes().size()) - 1;
+  if (!type.getSwizzle()) {
+    fail("unsupported", op, "copies into a tile without a swizzle");
+    return false;
+  }
+  int64_t columns = type.getSwizzle() / element;
+  for (int64_t row = agent.group; row < type.rows(); row += agent.groups)
+    for (int64_t slab = 0; slab * columns < type.getExtents().back(); ++slab) {
+      auto at = interpret::coordinatesOf(type.getExtents().drop_back(), row);
+      at.push_back(slab * columns);
+      hardware::TensorBox box;
+      box.elementBytes = element;
+      box.swizzleBytes = static_cast<int>(type.getSwizzle());
+      box.sharedAddress =
+          ref.address +
+          static_cast<uint32_t>((slab * type.rows() + row) * type.getSwizzle());
+      for (size_t dim = corner.size(); dim-- > 0;) {
+        const StringAttr *found =
+            llvm::find(type.getAxes(), cast<StringAttr>(op.getAt()[dim]));
+        int64_t axis = found - type.getAxes().begin();
+        box.sizes.push_back(copy.tensor->sizes[dim]);
+        box.strides.push_back(copy.tensor->strides[dim]);
+        box.coords.push_back(corner[dim] + (axis <= last ? at[axis] : 0));
+        box.box.push_back(axis == last ? columns : 1);
+        if (dim + 1 < corner.size() && copy.tensor->strides[dim] % 16) {
+          fail("unsupported", op,
+               "strides are multiples of 16 bytes, got " +
+                   Twine(copy.tensor->strides[dim]));
+          return false;
+        }
+      }
+      copy.boxes.push_back(std::move(box));
+    }
+  return true;
+}
+
 /// Calls `visit` with the shared address of each run of 16 bytes of the box,
 /// and the offset in the tensor of each of its elements.
 template <class F>
@@ -398,7 +510,7 @@ static void forEachRun(const hardware::TensorBox &box, const F &visit) {
 }
 
 void Machine::land(Copy &copy) {
-  Actor who{copy.component, copy.time, copy.op, /*isAsync=*/true, &copy.known};
+  Actor who{copy.component, copy.time, copy.op, copy.isAsync, &copy.known};
   for (const hardware::TensorBox &box : copy.boxes)
     forEachRun(box, [&](uint32_t address, auto &offsets) {
       uint8_t bytes[16] = {};

@@ -18,8 +18,8 @@ namespace {
 
 class StageExecutor : public Executor {
 public:
-  StageExecutor(uint64_t seed, int schedules)
-      : seed(seed), schedules(schedules) {}
+  StageExecutor(uint64_t seed, int schedules, StringRef target)
+      : seed(seed), schedules(schedules), target(target) {}
   llvm::Error run(Operation *op, Arguments &arguments) override;
 
 private:
@@ -27,6 +27,7 @@ private:
 
   uint64_t seed;
   int schedules;
+  std::string target;
 };
 
 /// Whether the kernel adds to the argument of this name.
@@ -61,7 +62,8 @@ llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
          llvm::zip(tile::axesOf(value.getType()), found->second.sizes))
       bound.extents.push_back(llvm::formatv("{0}={1}", axis.getValue(), size));
   }
-  bound.rowBytes = lookupTarget("sm_90a")->rowBytes;
+  if (const Target *table = lookupTarget(target))
+    bound.rowBytes = table->rowBytes;
   std::string messages;
   ScopedDiagnosticHandler handler(op->getContext(), [&](Diagnostic &diag) {
     messages += diag.str() + "\n";
@@ -69,7 +71,9 @@ llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
   });
   PassManager pm(op->getContext());
   buildBoundPipeline(pm, bound);
-  buildStagePipeline(pm);
+  StagePipelineOptions stage;
+  stage.target = target;
+  buildStagePipeline(pm, stage);
   if (failed(pm.run(*module)))
     return llvm::createStringError(messages);
 
@@ -106,6 +110,7 @@ llvm::Error StageExecutor::interpret(stage::KernelOp kernel,
 }
 
 std::unique_ptr<Executor> tilewright::createStageExecutor(uint64_t seed,
-                                                          int schedules) {
-  return std::make_unique<StageExecutor>(seed, schedules);
+                                                          int schedules,
+                                                          StringRef target) {
+  return std::make_unique<StageExecutor>(seed, schedules, target);
 }

@@ -1,6 +1,7 @@
 //===- StageInterpreter.cpp - Runs the stage dialect on the host ----------===//
 #include "codegen/interpret/StageInterpreter.h"
 #include "codegen/interpret/StageMachine.h"
+#include "codegen/target/Target.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -125,6 +126,11 @@ tilewright::interpretStage(stage::KernelOp kernel, Arguments &arguments,
   launch.kernel = kernel;
   launch.options = options;
   launch.random.seed(options.seed);
+  const Target *target = targetOf(kernel);
+  if (!target)
+    return argumentError("the kernel is for '" + *kernel.getTarget() +
+                         "': expected " + targetNames());
+  launch.smemLimit = options.smemBytes.value_or(target->smemBytes);
   if (llvm::Error error = bindArguments(launch, arguments))
     return std::move(error);
 

@@ -30,8 +30,8 @@ struct StageOptions {
   mlir::Operation *disabled = nullptr;
   /// Extents of axes that no argument has.
   std::map<std::string, int64_t> extents;
-  /// Shared memory that a block may have: that of sm_90.
-  int64_t smemBytes = 232448;
+  /// Shared memory that a block may have; none: the target's.
+  std::optional<int64_t> smemBytes;
 };
 
 struct StageReport {

@@ -283,6 +283,8 @@ Machine::Step Machine::execute(Agent &agent, Operation &op) {
     return executeTile(agent, op);
   if (auto mmaOp = dyn_cast<stage::MmaOp>(op))
     return mma(agent, mmaOp);
+  if (auto product = dyn_cast<stage::MmaSyncOp>(op))
+    return mmaSync(agent, product);
   if (auto commit = dyn_cast<stage::MmaCommitOp>(op))
     return mmaCommit(agent, commit);
   if (auto wait = dyn_cast<stage::MmaWaitOp>(op))

@@ -52,6 +52,7 @@ struct Launch {
   std::set<mlir::Operation *> waits;
   std::mt19937_64 random;
   int64_t smemBytes = 0;
+  int64_t smemLimit = 0;
 };
 
 //===----------------------------------------------------------------------===//
@@ -79,6 +80,11 @@ struct Channel {
   size_t tiles = 0;
   /// Threads read its tiles: then each warp arrives for itself.
   bool isReadByThreads = false;
+  /// Warpgroups that fill each tile together (stage.async_load); 0: one thread
+  /// does, by the copy engine.
+  int parts = 0;
+  /// Of a message: each tile, by each of the parts.
+  size_t copies() const { return tiles * std::max(parts, 1); }
   unsigned acquired = 0;
   int producer = -1; ///< agent
   std::deque<Message> messages;
@@ -149,9 +155,10 @@ struct Copy {
   Clock known;
   std::vector<hardware::TensorBox> boxes;
   GlobalTensor *tensor = nullptr;
-  Channel *channel = nullptr; ///< of a load
-  unsigned message = 0, tile = 0;
-  int64_t tileNumber = 0; ///< of a store: of the grid
+  Channel *channel = nullptr;     ///< of a load
+  unsigned message = 0, tile = 0; ///< the copy among those of the message
+  bool isAsync = true;            ///< by the async proxy
+  int64_t tileNumber = 0;         ///< of a store: of the grid
 };
 
 //===----------------------------------------------------------------------===//
@@ -294,15 +301,19 @@ private:
   Step makeChannel(Agent &agent, stage::ChannelOp op);
   Step makeBuffer(Agent &agent, stage::BufferOp op);
   Step acquire(Agent &agent, stage::AcquireOp op);
+  Step acquireTogether(Agent &agent, Channel &channel, stage::AcquireOp op);
   Step get(Agent &agent, stage::GetOp op);
   Step release(Agent &agent, stage::ReleaseOp op);
   Step tmaLoad(Agent &agent, stage::TmaLoadOp op);
+  Step asyncLoad(Agent &agent, stage::AsyncLoadOp op);
   Step tmaStore(Agent &agent, stage::TmaStoreOp op);
   Step tmaStoreWait(Agent &agent, stage::TmaStoreWaitOp op);
   Step barrier(Agent &agent, stage::BarrierOp op);
   bool makeBoxes(Agent &agent, mlir::Operation *op, const TileRef &ref,
                  mlir::Value tensor, mlir::OperandRange coords,
                  mlir::ArrayAttr at, int part, int parts, Copy &copy);
+  bool makeRows(Agent &agent, stage::AsyncLoadOp op, const TileRef &ref,
+                Copy &copy);
   void land(Copy &copy);
   void flush(Copy &copy, Agent &agent);
   bool checkHeld(mlir::Operation *op, const TileRef &ref);
@@ -313,6 +324,9 @@ private:
   Step mmaWait(Agent &agent, stage::MmaWaitOp op);
   const ProductPlan *planOf(Agent &agent, stage::MmaOp op);
   void multiply(Agent &agent, Product &product);
+
+  // StageWarpProducts.cpp
+  Step mmaSync(Agent &agent, stage::MmaSyncOp op);
 
   // Helpers.
   bool isDisabled(mlir::Operation *op) const {

@@ -1,5 +1,6 @@
 //===- StageProducts.cpp - wgmma ------------------------------------------===//
 #include "codegen/interpret/StageMachine.h"
+#include "codegen/interpret/StageSides.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -14,54 +15,6 @@ constexpr int kDepth = 16; ///< contracted by an instruction
 //===----------------------------------------------------------------------===//
 // Plans
 //===----------------------------------------------------------------------===//
-
-namespace {
-/// The axes of one side of a product, as rows or columns: row-major place.
-struct Side {
-  SmallVector<StringAttr> axes;
-  SmallVector<int64_t> extents;
-
-  int64_t size() const {
-    int64_t count = 1;
-    for (int64_t extent : extents)
-      count *= extent;
-    return count;
-  }
-  int64_t placeOf(ArrayRef<StringAttr> all, ArrayRef<int64_t> at) const {
-    int64_t place = 0;
-    for (auto [axis, extent] : llvm::zip(axes, extents))
-      place = place * extent + at[llvm::find(all, axis) - all.begin()];
-    return place;
-  }
-};
-} // namespace
-
-static Side sideOf(Type operand, StringAttr contracted) {
-  Side side;
-  auto add = [&](ArrayRef<StringAttr> axes, ArrayRef<int64_t> extents) {
-    for (auto [axis, extent] : llvm::zip(axes, extents))
-      if (axis != contracted) {
-        side.axes.push_back(axis);
-        side.extents.push_back(extent);
-      }
-  };
-  if (auto smem = dyn_cast<SmemType>(operand))
-    add(smem.getAxes(), smem.getExtents());
-  else
-    add(cast<TileType>(operand).getAxes(),
-        cast<TileType>(operand).getExtents());
-  return side;
-}
-
-static StringAttr contractedAxis(stage::MmaOp op) {
-  ArrayRef<StringAttr> axes = tile::axesOf(op.getA().getType());
-  if (auto smem = dyn_cast<SmemType>(op.getA().getType()))
-    axes = smem.getAxes();
-  for (StringAttr axis : axes)
-    if (!tile::hasAxis(op.getType(), axis))
-      return axis;
-  return {};
-}
 
 const ProductPlan *Machine::planOf(Agent &agent, stage::MmaOp op) {
   std::unique_ptr<ProductPlan> &slot = plans[op];

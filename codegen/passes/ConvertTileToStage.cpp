@@ -147,13 +147,16 @@ LogicalResult StageBuilder::run() {
       builder, loc, source.getSymNameAttr(), source.getArgNames(),
       source.getArgKindsAttr(), parallel.getAxes(), parallel.getExtentsAttr(),
       builder.getI64IntegerAttr(warps), /*persistent=*/UnitAttr(),
-      /*descending=*/StringAttr(), /*section=*/IntegerAttr());
+      /*descending=*/StringAttr(), /*section=*/IntegerAttr(),
+      /*target=*/StringAttr());
   if (tile::ScheduleAttr schedule = source.getScheduleAttr()) {
     kernel.setPersistent(schedule.getPersistent());
     kernel.setDescendingAttr(schedule.getDescending());
     if (schedule.getSection())
       kernel.setSection(schedule.getSection());
   }
+  if (&target != targetOf(kernel))
+    kernel.setTarget(target.name);
   Block &body = kernel.getBody().emplaceBlock();
   for (BlockArgument arg : source.getBody().getArguments())
     versions[arg] = {body.addArgument(arg.getType(), arg.getLoc())};
@@ -450,8 +453,12 @@ LogicalResult StageBuilder::emitLoad(tile::LoadOp load) {
   }
   channels[load] = channel;
   Value slot = stage::AcquireOp::create(builder, loc, channel).getSlots()[0];
-  stage::TmaLoadOp::create(builder, loc, tensor, coordinates(load.getAt()),
-                           load.getAt(), slot);
+  if (target.copyEngine)
+    stage::TmaLoadOp::create(builder, loc, tensor, coordinates(load.getAt()),
+                             load.getAt(), slot);
+  else
+    stage::AsyncLoadOp::create(builder, loc, tensor, coordinates(load.getAt()),
+                               load.getAt(), slot);
   return success();
 }
 
@@ -490,7 +497,8 @@ template <class WriteOp> LogicalResult StageBuilder::emitWrite(WriteOp op) {
   if constexpr (std::is_same_v<WriteOp, tile::StoreOp>) {
     // A store in a loop would have to wait for its buffer: straight out.
     auto last = cast<StringAttr>(op.getAt().getValue().back());
-    if (type && type.getAxes().size() > 1 && type.indexOf(last) >= 0 &&
+    if (target.copyEngine && type && type.getAxes().size() > 1 &&
+        type.indexOf(last) >= 0 &&
         !op->template getParentOfType<tile::FoldOp>() &&
         static_cast<int64_t>(op.getAt().size()) <= target.copyRankLimit) {
       SmemType smem = smemTypeFor(type, op.getAt());
@@ -636,7 +644,8 @@ FailureOr<Value> StageBuilder::smemOf(Value value) {
   // The products of the iteration before must have read it.
   stage::BarrierOp::create(builder, loc, /*warpgroup=*/false);
   stage::WriteOp::create(builder, loc, frag, buffer);
-  stage::FenceAsyncOp::create(builder, loc);
+  if (target.copyEngine)
+    stage::FenceAsyncOp::create(builder, loc);
   stage::BarrierOp::create(builder, loc, /*warpgroup=*/false);
   return buffer;
 }
@@ -695,6 +704,11 @@ LogicalResult StageBuilder::emitDot(tile::DotOp op) {
   if (failed(bOperand))
     return failure();
   Value acc = op.getAcc() ? fragOf(op.getAcc(), layout) : Value();
+  if (mma->synchronous) {
+    versions[op] = {stage::MmaSyncOp::create(builder, loc, resultType, aOperand,
+                                             *bOperand, acc)};
+    return success();
+  }
   stage::MmaFenceOp::create(builder, loc);
   Value product =
       stage::MmaOp::create(builder, loc, resultType, aOperand, *bOperand, acc);
@@ -712,11 +726,17 @@ LogicalResult StageBuilder::emitDot(tile::DotOp op) {
 namespace {
 struct ConvertTileToStage
     : tilewright::impl::ConvertTileToStageBase<ConvertTileToStage> {
+  using ConvertTileToStageBase::ConvertTileToStageBase;
   void runOnOperation() override {
-    const Target *target = lookupTarget("sm_90a");
+    const Target *table = lookupTarget(target);
+    if (!table) {
+      getOperation().emitError("no target '")
+          << target << "': expected " << targetNames();
+      return signalPassFailure();
+    }
     for (auto kernel :
          llvm::make_early_inc_range(getOperation().getOps<tile::KernelOp>()))
-      if (failed(StageBuilder(kernel, *target).run()))
+      if (failed(StageBuilder(kernel, *table).run()))
         return signalPassFailure();
   }
 };

@@ -50,6 +50,10 @@ def ConvertTileToStage : TilewrightPass<"tile-to-stage", "::mlir::ModuleOp"> {
     instruction (asynchronous product where the target has a row for it, else
     the ordinary units), every store a path out. One program for all warps.
   }];
+  let options = [
+    Option<"target", "target", "std::string", "\"sm_90a\"",
+      "the GPU that the stage kernel is for">
+  ];
   let dependentDialects = ["::tilewright::stage::StageDialect",
                            "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
@@ -76,6 +80,16 @@ def SpecializeWarps : TilewrightPass<"stage-specialize-warps", "::tilewright::st
     Acquires and copies go to a producer warpgroup, all else to the consumers;
     loops are in both. A kernel without copies keeps its one program.
   }];
+}
+
+def PrefetchCopies : TilewrightPass<"stage-prefetch-copies", "::tilewright::stage::KernelOp"> {
+  let summary = "copies of a loop are issued tiles ahead, by the warps that use them";
+  let description = [{
+    For targets without a copy engine: where one program both copies and computes,
+    a fold's copies are issued `depth - 1` tiles before they are used, the first
+    ones in front of the loop.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 def ExpandSegments : TilewrightPass<"stage-expand-segments", "::tilewright::stage::KernelOp"> {

@@ -3,8 +3,8 @@
 // Before: a stage.kernel as one program, in which every message is acquired,
 // filled, got and released by the same warps. After: scalars that both need,
 // channels and buffers, then a stage.roles: the producer walks the same loops
-// and only fills, the consumers do all else. A kernel without channels is left
-// alone.
+// and only fills, the consumers do all else. A kernel without channels, or
+// for a target without a copy engine, is left alone.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/passes/Passes.h"
@@ -80,7 +80,9 @@ struct SpecializeWarps
   void runOnOperation() override {
     stage::KernelOp kernel = getOperation();
     Block &body = kernel.getBody().front();
-    if (body.getOps<stage::ChannelOp>().empty())
+    const Target *target = targetOf(kernel);
+    if (!target || !target->copyEngine ||
+        body.getOps<stage::ChannelOp>().empty())
       return;
 
     // What stays in front of the roles: channels, buffers, and scalars made of
@@ -101,7 +103,6 @@ struct SpecializeWarps
         program.push_back(&op);
 
     int64_t consumers = kernel.getWarps() / 4;
-    const Target *target = lookupTarget("sm_90a");
     if (consumers > 4) {
       kernel.emitOpError("has ")
           << consumers

@@ -1,6 +1,7 @@
 //===- Target.cpp - What a GPU can do, as tables --------------------------===//
 #include "codegen/target/Target.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -9,7 +10,12 @@ static bool is16BitFloat(Type type) { return type.isF16() || type.isBF16(); }
 
 static const MmaRow hopperMma[] = {
     {is16BitFloat, /*rows=*/64, /*columnStep=*/8, /*maxColumns=*/256,
-     /*depth=*/16},
+     /*depth=*/16, /*synchronous=*/false},
+};
+/// mma.sync.m16n8k16: a warp goes on to as many columns as it has.
+static const MmaRow ampereMma[] = {
+    {is16BitFloat, /*rows=*/16, /*columnStep=*/8, /*maxColumns=*/1 << 20,
+     /*depth=*/16, /*synchronous=*/true},
 };
 
 static const Target targets[] = {
@@ -18,8 +24,17 @@ static const Target targets[] = {
      /*rowBytes=*/32,
      /*copyRankLimit=*/5,
      hopperMma,
+     /*copyEngine=*/true,
+     /*storesMatrices=*/true,
      // A persistent producer of two segments and five grid axes spills at 24.
      {{56, 240}, {40, 232}, {32, 160}, {32, 112}}},
+    {"sm_80",
+     /*smemBytes=*/166912,
+     /*rowBytes=*/32,
+     /*copyRankLimit=*/8, ampereMma,
+     /*copyEngine=*/false,
+     /*storesMatrices=*/false,
+     /*registerBudget=*/{}},
 };
 
 const Target *tilewright::lookupTarget(StringRef name) {
@@ -27,6 +42,17 @@ const Target *tilewright::lookupTarget(StringRef name) {
     if (target.name == name)
       return &target;
   return nullptr;
+}
+
+std::string tilewright::targetNames() {
+  return llvm::join(
+      llvm::map_range(targets,
+                      [](const Target &target) { return target.name.str(); }),
+      ", ");
+}
+
+const Target *tilewright::targetOf(stage::KernelOp kernel) {
+  return lookupTarget(kernel.getTarget().value_or("sm_90a"));
 }
 
 const MmaRow *tilewright::findMma(const Target &target, Type element,

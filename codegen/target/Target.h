@@ -5,20 +5,24 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "codegen/dialect/StageDialect.h"
 #include "mlir/IR/Types.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
 namespace tilewright {
 
-/// A matrix instruction of a warpgroup: 64 x n x depth, operand b (and a, if
-/// not in registers) in shared memory, f32 accumulator in registers.
+/// A matrix instruction: rows x n x depth, f32 accumulator in registers.
 struct MmaRow {
   bool (*takes)(mlir::Type element);
   int64_t rows;       ///< rows of one instruction
   int64_t columnStep; ///< its columns are a multiple of this
   int64_t maxColumns; ///< and at most this
   int64_t depth;      ///< contracted elements of one instruction
+  /// Of one warp, at once, its operands in registers (mma.sync). Else of a
+  /// warpgroup, waited for, operand b (and a, if not in registers) in shared
+  /// memory (wgmma).
+  bool synchronous;
 };
 
 struct Target {
@@ -27,6 +31,10 @@ struct Target {
   int64_t rowBytes;      ///< rows of tiles in it are a multiple of this
   int64_t copyRankLimit; ///< dimensions of a copied tensor
   llvm::ArrayRef<MmaRow> mma;
+  /// Has a copy engine, which one thread starts (TMA), and roles of warps with
+  /// registers of their own. Else all warps copy, and run one program.
+  bool copyEngine;
+  bool storesMatrices; ///< has stmatrix
   /// Registers of a thread for the producer and for the consumers, by the
   /// number of consumer warpgroups (1 to 4): they must fit in the register file
   /// beside each other.
@@ -35,6 +43,12 @@ struct Target {
 
 /// The table of a target by name ("sm_90a"), or null.
 const Target *lookupTarget(llvm::StringRef name);
+/// "sm_90a, sm_80", for error texts.
+std::string targetNames();
+
+/// The table of the GPU that a kernel says it is for; of sm_90a if it says
+/// nothing. Null: it says what is no target.
+const Target *targetOf(stage::KernelOp kernel);
 
 /// The row for a product of `rows` x `columns` x `depth`, or null.
 const MmaRow *findMma(const Target &target, mlir::Type element, int64_t rows,

@@ -123,6 +123,8 @@ static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
                       createBoundExecutor(scheduledStorage, passes.str()),
                       true});
   variants.push_back({"stage", createStageExecutor(), true});
+  variants.push_back(
+      {"stage, sm_80", createStageExecutor(1, 2, "sm_80"), true});
   variants.push_back({"cpu", createCpuExecutor(), true});
 
   Arguments expected = inputs;
@@ -182,11 +184,13 @@ int tilewright::runInterpret(int argc, char **argv) {
           clEnumValN(Level::tile, "tile", "the symbolic kernel"),
           clEnumValN(Level::bound, "bound", "after tile-bind and --passes"),
           clEnumValN(Level::stage, "stage",
-                     "the Hopper form, every rule of which is checked, "
-                     "with the kernel's schedule"),
+                     "the form for --target, every rule of which is "
+                     "checked, with the kernel's schedule"),
           clEnumValN(Level::cpu, "cpu",
                      "compiled for this machine, with the kernel's "
                      "schedule and in its own types")));
+  cl::opt<std::string> target("target", cl::cat(category), cl::init("sm_90a"),
+                              cl::desc("the GPU of the stage level"));
   cl::opt<std::string> passes(
       "passes", cl::cat(category),
       cl::init("tile-place-masks,tile-analyse-masks"),
@@ -265,7 +269,7 @@ int tilewright::runInterpret(int argc, char **argv) {
     options.tile = scheduledTiles(kernel);
   std::unique_ptr<Executor> executor =
       level == Level::stage || !tileKernel
-          ? createStageExecutor(seed, schedules)
+          ? createStageExecutor(seed, schedules, target)
       : level == Level::cpu   ? createCpuExecutor()
       : level == Level::bound ? createBoundExecutor(options, passes)
                               : createTileExecutor(options);

@@ -254,3 +254,24 @@ stage.kernel @k() grid [m = 64] warps 4 {
   // expected-error@+1 {{passes values on: expected results of the operands' types}}
   %r = stage.mma_wait 0 (%x : !acc) -> f32
 }
+
+// -----
+
+!s = !stage.smem<bf16, [m = 64, d = 64], 128>
+!t = !tile.tensor<bf16, [m, d]>
+stage.kernel @k(in %t: !t) grid [m = 64] warps 4 {
+  %0 = arith.constant 0 : i32
+  %b = stage.buffer "b" : !s
+  // expected-error@+1 {{expected the slot to come from stage.acquire}}
+  stage.async_load %t[%0, %0] at [m, d] -> %b : !t, !s
+}
+
+// -----
+
+#acc = #stage.frag<reg = [n:2:1, m:2:8, n:2:8], lane = [n:4:2, m:8:1], warp = [m:4:16]>
+!s = !stage.smem<bf16, [m = 64, n = 16], 32>
+stage.kernel @k() grid [] warps 4 {
+  %a = stage.buffer "a" : !s
+  // expected-error@+1 {{expected one contracted axis, got 0}}
+  %p = stage.mma_sync %a, %a : !s, !s -> !tile.tile<f32, [m = 64, n = 16], #acc>
+}

@@ -67,6 +67,7 @@ struct ZooCase {
   std::map<std::string, double> scalars;
   size_t idle;
   bool overlap = false; ///< products of the next tile under this one's work
+  std::string target = "sm_90a";
 };
 void PrintTo(const ZooCase &zoo, std::ostream *stream) { *stream << zoo.file; }
 
@@ -91,7 +92,9 @@ TEST_P(ZooMutants, areCaught) {
     bound.extents.push_back(axis + "=" + std::to_string(extent));
   mlir::PassManager pm(&context);
   buildBoundPipeline(pm, bound);
-  buildStagePipeline(pm);
+  StagePipelineOptions stage;
+  stage.target = zoo.target;
+  buildStagePipeline(pm, stage);
   ASSERT_TRUE(mlir::succeeded(pm.run(*module)));
   expectAllCaught(*module->getOps<stage::KernelOp>().begin(), *arguments,
                   zoo.idle);
@@ -132,11 +135,19 @@ INSTANTIATE_TEST_SUITE_P(
             "two-folds",
             {{"b", 1}, {"h", 1}, {"m", 128}, {"n", 500}, {"d", 64}, {"e", 64}},
             {{"scale", 0.125}},
-            4}),
+            4},
+        ZooCase{"gemm",
+                {{"m", 128}, {"n", 128}, {"k", 320}},
+                {{"alpha", 0.1}},
+                1,
+                false,
+                "sm_80"}),
     [](const auto &info) {
       std::string name = info.param.file;
       if (info.param.overlap)
         name += "-overlap";
+      if (info.param.target != "sm_90a")
+        name += "-" + info.param.target;
       std::replace(name.begin(), name.end(), '-', '_');
       return name;
     });
