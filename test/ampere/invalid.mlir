@@ -2,6 +2,7 @@
 
 // expected-error @+1 {{needs 196608 bytes of shared memory, but a block has 166912; use smaller tiles or fewer stages}}
 stage.kernel @too_much(in %x: !tile.tensor<bf16, [m, n]>) grid [m = 64] warps 4 attributes {target = "sm_80"} {
+  // expected-note @+1 {{196608 bytes hold buffer 'b'}}
   %b = stage.buffer "b" : !stage.smem<f32, [m = 256, n = 192], 128>
 }
 
