@@ -9,15 +9,16 @@
 
 using namespace tilewright::kernels;
 
-/// Scores fall with the distance of query and key, in each head by its slope.
-inline const Table<f32, G, R> slopes{"slopes"};
+/// Scores fall with the distance of query and key, in each head at its own
+/// rate.
+inline const Table<f32, G, R> fades{"fades"};
 inline const ScoreMod decay = [](Val<f32> s, Point p) {
-  return s - slopes[p] * cast<f32>(p[M] - p[N]);
+  return s - fades[p] * cast<f32>(p[M] - p[N]);
 };
 /// Every query sees the first keys; of the others it sees those before it.
-inline const Param<i32> prefix{"prefix"};
-inline const MaskMod prefixOrCausal =
-    MaskMod([](Point p) { return p[N] < prefix; }) | causal;
+inline const Param<i32> shared{"shared_keys"};
+inline const MaskMod sharedOrCausal =
+    MaskMod([](Point p) { return p[N] < shared; }) | causal;
 
 /// O = P V / (1 + the sum of P) with P = max(score, 0)^2: no softmax.
 template <class T = bf16> Kernel reluAttention(ScoreMod score, MaskMod mask) {

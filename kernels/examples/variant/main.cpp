@@ -15,15 +15,15 @@
 using namespace tilewright;
 
 constexpr int64_t kvHeads = 2, perKv = 2, queries = 150, keys = 170,
-                  features = 32, prefixLength = 10;
+                  features = 32, sharedKeys = 10;
 constexpr float scale = 0.2f;
 
 struct Data {
-  std::vector<float> q, k, v, o, slopes;
+  std::vector<float> q, k, v, o, fades;
 };
 
 static void call(Data &x) {
-  Kernel kernel = reluAttention<f32>(decay, prefixOrCausal).with(reluOnCpu());
+  Kernel kernel = reluAttention<f32>(decay, sharedOrCausal).with(reluOnCpu());
   Executable attention =
       compile(kernel, cpu, {.tunables = {{"rows", 32}, {"keys", 128}}});
   attention(view<f32>(x.q.data(), {1, kvHeads, perKv, queries, features}),
@@ -31,8 +31,8 @@ static void call(Data &x) {
             view<f32>(x.v.data(), {1, kvHeads, keys, features}),
             view<f32>(x.o.data(), {1, kvHeads, perKv, queries, features}),
             scale,
-            {{"slopes", view<f32>(x.slopes.data(), {kvHeads, perKv})},
-             {"prefix", prefixLength}});
+            {{"fades", view<f32>(x.fades.data(), {kvHeads, perKv})},
+             {"shared_keys", sharedKeys}});
 }
 
 /// One element of the output, by loops.
@@ -40,13 +40,13 @@ static double expected(const Data &x, int64_t head, int64_t m, int64_t e) {
   int64_t kvHead = head / perKv;
   double total = 1, sum = 0;
   for (int64_t n = 0; n < keys; ++n) {
-    if (!(n < prefixLength || n - keys <= m - queries))
+    if (!(n < sharedKeys || n - keys <= m - queries))
       continue;
     double s = 0;
     for (int64_t d = 0; d < features; ++d)
       s += double(x.q[(head * queries + m) * features + d]) *
            x.k[(kvHead * keys + n) * features + d];
-    s = std::max(s * scale - x.slopes[head] * double(m - n), 0.0);
+    s = std::max(s * scale - x.fades[head] * double(m - n), 0.0);
     total += s * s;
     sum += s * s * x.v[(kvHead * keys + n) * features + e];
   }
@@ -63,7 +63,7 @@ int main() {
   fill(x.k, kvHeads * keys * features, 1.1f);
   fill(x.v, kvHeads * keys * features, 1.7f);
   x.o.resize(x.q.size(), NAN);
-  x.slopes = {0.01f, 0.02f, 0.03f, 0.04f};
+  x.fades = {0.01f, 0.02f, 0.03f, 0.04f};
   try {
     call(x);
   } catch (const Error &error) {
