@@ -595,7 +595,7 @@ Executable tilewright::compile(const dsl::Kernel &kernel, dsl::Target target,
     if (!lookupTarget(target.name))
       throw tilewright::Error({"kernel '" + kernel.name() +
                                    "' cannot be compiled for " + target.name,
-                               "sm_90a or cpu", target.name, "",
+                               "sm_90a, sm_80 or cpu", target.name, "",
                                "choose one of these targets"});
     Expected<Device &> found = Device::get(settings.device);
     if (!found)

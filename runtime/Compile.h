@@ -137,10 +137,10 @@ private:
   void *stream = nullptr;
 };
 
-/// Compiles a kernel for a target: `sm90a` or `cpu`. Of the schedules that the
-/// kernel has for the target, the first configuration is taken; if it does not
-/// compile, the first that does of a few others. A kernel without a schedule
-/// gets default tiles, or smaller ones where these do not fit. Throws
+/// Compiles a kernel for a target: `sm90a`, `sm80` or `cpu`. Of the schedules
+/// that the kernel has for the target, the first configuration is taken; if it
+/// does not compile, the first that does of a few others. A kernel without a
+/// schedule gets default tiles, or smaller ones where these do not fit. Throws
 /// tilewright::Error: no such device, no such configuration, or what the
 /// compiler says, with the place in the source.
 Executable compile(const dsl::Kernel &kernel, dsl::Target target,
