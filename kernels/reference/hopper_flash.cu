@@ -16,7 +16,7 @@
 #ifndef BLOCK_M // queries of a tile: 64 for each consumer warpgroup
 #define BLOCK_M 128
 #endif
-#ifndef BLOCK_N // keys of a step: 64, 80, 96, 112, 128, 144, 160 or 176
+#ifndef BLOCK_N // keys of a step: 64, 96, 112 or 128
 #define BLOCK_N 128
 #endif
 #ifndef STAGES // depth of the ring of keys, and of that of values
@@ -173,23 +173,17 @@ template <int n> struct Mma;
       "+f"(x[i + 5]), "+f"(x[i + 6]), "+f"(x[i + 7])
 #define REGISTERS32(x)                                                         \
   REGISTERS8(x, 0), REGISTERS8(x, 8), REGISTERS8(x, 16), REGISTERS8(x, 24)
-#define REGISTERS40(x) REGISTERS32(x), REGISTERS8(x, 32)
-#define REGISTERS48(x) REGISTERS40(x), REGISTERS8(x, 40)
+#define REGISTERS48(x) REGISTERS32(x), REGISTERS8(x, 32), REGISTERS8(x, 40)
 #define REGISTERS56(x) REGISTERS48(x), REGISTERS8(x, 48)
 #define REGISTERS64(x) REGISTERS56(x), REGISTERS8(x, 56)
-#define REGISTERS72(x) REGISTERS64(x), REGISTERS8(x, 64)
-#define REGISTERS80(x) REGISTERS72(x), REGISTERS8(x, 72)
-#define REGISTERS88(x) REGISTERS80(x), REGISTERS8(x, 80)
 #define NAMES32                                                                \
   "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20," \
   "%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
-#define NAMES40 NAMES32 ",%32,%33,%34,%35,%36,%37,%38,%39"
-#define NAMES48 NAMES40 ",%40,%41,%42,%43,%44,%45,%46,%47"
+#define NAMES48                                                                \
+  NAMES32                                                                      \
+  ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47"
 #define NAMES56 NAMES48 ",%48,%49,%50,%51,%52,%53,%54,%55"
 #define NAMES64 NAMES56 ",%56,%57,%58,%59,%60,%61,%62,%63"
-#define NAMES72 NAMES64 ",%64,%65,%66,%67,%68,%69,%70,%71"
-#define NAMES80 NAMES72 ",%72,%73,%74,%75,%76,%77,%78,%79"
-#define NAMES88 NAMES80 ",%80,%81,%82,%83,%84,%85,%86,%87"
 
 // The operands behind the `count` registers of D are numbered count, ...
 #define DEFINE_MMA(n, count, a0, a1, a2, a3, a4, a5, a6)                       \
@@ -214,13 +208,9 @@ template <int n> struct Mma;
     }                                                                          \
   };
 DEFINE_MMA(64, 32, 32, 33, 34, 35, 36, 37, 38)
-DEFINE_MMA(80, 40, 40, 41, 42, 43, 44, 45, 46)
 DEFINE_MMA(96, 48, 48, 49, 50, 51, 52, 53, 54)
 DEFINE_MMA(112, 56, 56, 57, 58, 59, 60, 61, 62)
 DEFINE_MMA(128, 64, 64, 65, 66, 67, 68, 69, 70)
-DEFINE_MMA(144, 72, 72, 73, 74, 75, 76, 77, 78)
-DEFINE_MMA(160, 80, 80, 81, 82, 83, 84, 85, 86)
-DEFINE_MMA(176, 88, 88, 89, 90, 91, 92, 93, 94)
 
 //===----------------------------------------------------------------------===//
 // The producer: one thread
