@@ -442,24 +442,25 @@ makeWorkload(llvm::StringRef kernel, DType type, bool onGpu,
     return makeFlash({type, kernel == "flash-causal", s["b"], s["g"], s["r"],
                       s["m"], s["n"], s["d"], s["e"]});
   }
-  if (kernel != "gemm" && kernel != "gemm-nk")
+  if (!llvm::is_contained({"gemm", "gemm-nk", "scores", "values"}, kernel))
     return llvm::createStringError(
-        llvm::formatv("--kernel: expected flash, flash-causal, gemm or "
-                      "gemm-nk, got '{0}'",
+        llvm::formatv("--kernel: expected flash, flash-causal, gemm, gemm-nk, "
+                      "scores or values, got '{0}'",
                       kernel));
   int64_t side = onGpu ? 4096 : 1024;
   std::map<std::string, int64_t> s{{"m", side}, {"n", side}, {"k", side}};
   if (llvm::Error error = parseShape(shapeEntries, s))
     return error;
-  return makeGemm({type, s["m"], s["n"], s["k"], kernel == "gemm-nk"});
+  return makeGemm({type, s["m"], s["n"], s["k"], kernel.str()});
 }
 
 int tilewright::runBench(int argc, char **argv) {
   cl::OptionCategory category("tilewright bench");
   cl::list<std::string> kernels(
       "kernel",
-      cl::desc("what to measure: flash, flash-causal, gemm, gemm-nk (B stored "
-               "as [n, k]; all but this)"),
+      cl::desc("what to measure: flash, flash-causal, gemm, or only if asked "
+               "for gemm-nk (B stored as [n, k]), scores, values (the products "
+               "of unfused attention, their shapes as the GEMM's)"),
       cl::CommaSeparated, cl::cat(category));
   cl::opt<std::string> target(
       "target", cl::desc("sm_90a, sm_80 or cpu (the GPU, if there is one)"),

@@ -301,25 +301,52 @@ Workload bench::makeFlash(const FlashProblem &p) {
 // Matrix product
 //===----------------------------------------------------------------------===//
 
+/// Kernels whose work is one matrix product, with the kernel's name for each
+/// of m, n and k.
+static const struct Product {
+  llvm::StringRef name, kernel, b, m, n, k;
+} products[] = {
+    {"gemm", "gemm", "kn", "m", "n", "k"},
+    {"gemm-nk", "gemm", "nk", "m", "n", "k"},
+    {"scores", "attention_scores", "nk", "m", "n", "d"},
+    {"values", "attention_values", "kn", "m", "e", "n"},
+};
+
 Workload bench::makeGemm(const GemmProblem &p) {
+  const Product &product = *llvm::find_if(
+      products, [&](const Product &x) { return x.name == p.kernel; });
+  bool isAttention = product.kernel != "gemm", transposed = product.b == "nk";
+  kernels::Options options{{"dtype", std::string(nameOf(p.type))}};
+  if (!isAttention)
+    options["b"] = product.b.str();
   Workload work{
-      formatv("gemm {0}{1} m={2} n={3} k={4}", nameOf(p.type),
-              p.transposed ? " nk" : "", p.m, p.n, p.k),
-      "gemm",
-      kernels::makeKernel("gemm", {{"dtype", std::string(nameOf(p.type))},
-                                   {"b", p.transposed ? "nk" : "kn"}}),
-      {{"m", p.m}, {"n", p.n}, {"k", p.k}},
+      formatv("{0} {1} m={2} n={3} k={4}", p.kernel, nameOf(p.type), p.m, p.n,
+              p.k),
+      product.kernel.str(),
+      kernels::makeKernel(product.kernel.str(), options),
+      {{product.m.str(), p.m}, {product.n.str(), p.n}, {product.k.str(), p.k}},
       {},
       {},
       0,
       {},
       {}};
-  work.tensors = {input("a", p.type, {p.m, p.k}, 1),
+  // Attention has batch and head axes before the matrix, of one each.
+  auto sizes = [&](int64_t rows, int64_t columns, size_t outer) {
+    std::vector<int64_t> result(isAttention ? outer : 0, 1);
+    result.insert(result.end(), {rows, columns});
+    return result;
+  };
+  DType resultType = p.kernel == "scores" ? DType::f32 : p.type;
+  work.tensors = {input("a", p.type, sizes(p.m, p.k, 3), 1),
                   input("b", p.type,
-                        p.transposed ? std::vector<int64_t>{p.n, p.k}
-                                     : std::vector<int64_t>{p.k, p.n},
+                        transposed ? sizes(p.n, p.k, 2) : sizes(p.k, p.n, 2),
                         2),
-                  output("c", p.type, {p.m, p.n})};
+                  output("c", resultType, sizes(p.m, p.n, 3))};
+  if (isAttention)
+    for (const char *axis : {"b", "g", "r"})
+      work.extents[axis] = 1;
+  if (p.kernel == "scores")
+    work.scalars = {1};
   work.flops = 2 * double(p.m) * double(p.n) * double(p.k);
 
   std::vector<int64_t> rows = sample(p.m, 32), columns = sample(p.n, 32);
@@ -328,7 +355,7 @@ Workload bench::makeGemm(const GemmProblem &p) {
     append_range(a, gather(work.tensors[0], m * p.k, p.k));
   for (int64_t n : columns)
     for (int64_t k = 0; k < p.k; ++k)
-      b.push_back(work.tensors[1].at(p.transposed ? n * p.k + k : k * p.n + n));
+      b.push_back(work.tensors[1].at(transposed ? n * p.k + k : k * p.n + n));
   std::vector<double> expected =
       reference::gemm(static_cast<int64_t>(rows.size()),
                       static_cast<int64_t>(columns.size()), p.k, a, b);
@@ -336,8 +363,8 @@ Workload bench::makeGemm(const GemmProblem &p) {
   // 16-bit results is as good as exact; then rounded.
   std::vector<double> plain;
   for (size_t i = 0; i < expected.size(); ++i) {
-    if (p.type != DType::f32) {
-      plain.push_back(roundTo(p.type, expected[i]));
+    if (resultType != DType::f32) {
+      plain.push_back(roundTo(resultType, expected[i]));
       continue;
     }
     auto k = static_cast<size_t>(p.k);

@@ -62,7 +62,9 @@ Workload makeFlash(const FlashProblem &problem);
 struct GemmProblem {
   DType type = DType::bf16;
   int64_t m = 0, n = 0, k = 0;
-  bool transposed = false; ///< B is stored as [n, k]
+  /// "gemm"; "gemm-nk", with B stored as [n, k]; or a product of unfused
+  /// attention: "scores", Q K^T, or "values", P V.
+  std::string kernel = "gemm";
 };
 Workload makeGemm(const GemmProblem &problem);
 

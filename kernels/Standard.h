@@ -83,8 +83,8 @@ inline Schedule scoresOnHopper(int64_t elementBytes = 2) {
 }
 inline Schedule scoresOnCpu() {
   return Schedule(cpu)
-      .tile(M, tune("BM", {16, 32, 64}))
-      .tile(N, tune("BN", {64, 128}))
+      .tile(M, tune("BM", {64, 128, 256}))
+      .tile(N, tune("BN", {128, 64, 256}))
       .whole(D);
 }
 inline Schedule softmaxOnHopper() {
@@ -107,8 +107,8 @@ inline Schedule valuesOnHopper(int64_t elementBytes = 2) {
 }
 inline Schedule valuesOnCpu() {
   return Schedule(cpu)
-      .tile(M, tune("BM", {16, 32, 64}))
-      .tile(N, tune("BN", {64, 128}))
+      .tile(M, tune("BM", {64, 128}))
+      .tile(N, tune("BN", {128, 64, 256}))
       .whole(E);
 }
 

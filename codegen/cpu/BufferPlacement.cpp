@@ -267,3 +267,41 @@ StoreOp BufferPlacement::storeOfSum(Value sum) const {
   return orderOf(sum).back() == axisNames(store.getAt()).back() ? store
                                                                 : StoreOp();
 }
+
+/// Whether `value` can be computed at a point where `dot` is, given the dot's
+/// own element.
+static bool isKnownAt(const BufferPlacement &placement, Value value,
+                      DotOp dot) {
+  Operation *op = value.getDefiningOp();
+  if (!op || op == dot)
+    return true;
+  if (op->getBlock() == dot->getBlock() && op->isBeforeInBlock(dot))
+    return true;
+  if (op->getBlock() != dot->getBlock())
+    return op->getBlock()->findAncestorOpInBlock(*dot) != nullptr;
+  return isPointwise(op) && isa<TileType>(value.getType()) &&
+         !placement.isStored(value) &&
+         llvm::all_of(op->getOperands(), [&](Value operand) {
+           return isKnownAt(placement, operand, dot);
+         });
+}
+
+StoreOp BufferPlacement::storeOfDot(DotOp dot) const {
+  const DotPlan &plan = planOf(dot);
+  if (plan.isReduction)
+    return {};
+  SmallPtrSet<Operation *, 4> roots;
+  bool mustStore = false;
+  collectRoots(dot.getResult(), roots, mustStore);
+  if (mustStore || roots.size() != 1)
+    return {};
+  auto store = dyn_cast<StoreOp>(*roots.begin());
+  if (!store || store->getBlock() != dot->getBlock() ||
+      !store.getTensor().hasOneUse() ||
+      axesOf(store.getValue().getType()).size() !=
+          axesOf(dot.getType()).size() ||
+      axisNames(store.getAt()).back() != plan.vectorAxis ||
+      !isKnownAt(*this, store.getValue(), dot))
+    return {};
+  return store;
+}

@@ -49,6 +49,9 @@ public:
   /// may be made: alone to use its tensor, whose elements are those of scratch.
   /// Null if there is none.
   tile::StoreOp storeOfSum(mlir::Value sum) const;
+  /// The one store that all that is made of `dot` goes to, if it can be made
+  /// element by element where the dot is. Null if there is none.
+  tile::StoreOp storeOfDot(tile::DotOp dot) const;
 
 private:
   void chooseOrders(mlir::Operation *op);

@@ -324,7 +324,9 @@ void KernelLowering::emitReduction(Value result, ReduceKind kind,
     }
     Value identity = b.identityOf(kind, element);
     int64_t width =
-        acrossLanes ? std::min(lanes, reduced.back().extent) : nest.getWidth();
+        acrossLanes
+            ? llvm::bit_floor<uint64_t>(std::min(lanes, reduced.back().extent))
+            : nest.getWidth();
     SmallVector<Value> sums = {b.splat(identity, width)};
     bool hasRest = acrossLanes && reduced.back().extent % width;
     if (hasRest)

@@ -24,6 +24,7 @@ struct Buffer {
   /// Cut into panels, which the vectors along it fill; its stride is the pitch
   /// of the panels over their width.
   mlir::StringAttr panelAxis;
+  int64_t panelWidth = 1;
   int64_t offset = -1; ///< in scratch; -1 if borrowed
   /// Of a tensor's tile that a fold moves: elements to the tile of the next
   /// turn; null if none does.

@@ -38,7 +38,7 @@ void LoopNest::setIndex(StringAttr axis, Value index, int64_t newWidth) {
 SmallVector<Value> LoopNest::walk(StringAttr axis, int64_t extent, int64_t step,
                                   ValueRange inits, Body body) {
   SmallVector<Value> values(inits);
-  step = std::min(step, extent);
+  step = llvm::bit_floor<uint64_t>(std::min(step, extent));
   int64_t whole = extent / step * step;
   bool isVector = step > 1;
   if (whole == step) {
@@ -57,9 +57,11 @@ SmallVector<Value> LoopNest::walk(StringAttr axis, int64_t extent, int64_t step,
     loops.pop_back();
     values = llvm::to_vector_of<Value>(loop.getResults());
   }
-  if (extent != whole) {
-    setIndex(axis, b.number(whole), extent - whole);
+  for (int64_t at = whole; at != extent;) {
+    int64_t left = llvm::bit_floor<uint64_t>(extent - at);
+    setIndex(axis, b.number(at), left);
     values = body(values);
+    at += left;
   }
   forget(axis);
   if (vectorAxis == axis) {
@@ -189,8 +191,17 @@ Value cpu::emitPointwise(CodeBuilder &b, Operation *op,
 
 Value LoopNest::pointOffset(const Buffer &buffer) {
   Value sum = b.number(0);
-  for (auto [axis, stride] : llvm::zip(buffer.axes, buffer.strides))
-    sum = b.add(sum, b.mul(indexOf(axis), stride));
+  for (auto [axis, stride] : llvm::zip(buffer.axes, buffer.strides)) {
+    Value index = indexOf(axis);
+    // What is left of an axis may start within a panel.
+    if (auto at = CodeBuilder::constantOf(index);
+        at && axis == buffer.panelAxis) {
+      int64_t lane = *at % buffer.panelWidth;
+      index = b.number(*at - lane);
+      sum = b.add(sum, b.number(lane));
+    }
+    sum = b.add(sum, b.mul(index, stride));
+  }
   return sum;
 }
 

@@ -19,7 +19,8 @@ public:
       llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange)>;
 
   /// Walks `axis`, from 0 to `extent` by `step`, carrying values. A step above
-  /// 1 makes it the vector axis; what is left over is one shorter step.
+  /// 1 makes it the vector axis. Widths are powers of two: what is left over
+  /// is taken in shorter steps.
   llvm::SmallVector<mlir::Value> walk(mlir::StringAttr axis, int64_t extent,
                                       int64_t step, mlir::ValueRange inits,
                                       Body body);
@@ -38,6 +39,10 @@ public:
   /// `value` at the current point: a scalar if it lacks the vector axis.
   mlir::Value evaluate(mlir::Value value);
   mlir::Value read(const Buffer &buffer);
+  /// Has `value` be `result` at the current point.
+  void setKnown(mlir::Value value, mlir::Value result) {
+    known[value] = result;
+  }
   /// Where the element of the current point lies.
   mlir::Value addressOf(const Buffer &buffer);
   /// `value` has the width of the current point, or is a scalar.

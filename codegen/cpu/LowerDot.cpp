@@ -113,7 +113,7 @@ Buffer KernelLowering::packPanels(Value value, DotOp dot) {
   Type element = elementTypeOf(dot.getType());
   int64_t lanes = lanesOf(element);
   int64_t vectorExtent = type.extentOf(plan.vectorAxis);
-  int64_t width = std::min(lanes, vectorExtent);
+  int64_t width = llvm::bit_floor<uint64_t>(std::min(lanes, vectorExtent));
 
   // [outer..., panel, contracted..., lane]
   SmallVector<StringAttr> order;
@@ -137,6 +137,7 @@ Buffer KernelLowering::packPanels(Value value, DotOp dot) {
   Buffer buffer = makeFlatBuffer(element, stride, /*isTensor=*/false);
   buffer.axes = order;
   buffer.panelAxis = plan.vectorAxis;
+  buffer.panelWidth = width;
   for (int64_t number : strides)
     buffer.strides.push_back(b.number(number));
 
@@ -218,7 +219,10 @@ void KernelLowering::emitDot(DotOp dot) {
   Type element = elementTypeOf(dot.getType());
   auto type = cast<TileType>(dot.getType());
   auto packedType = cast<TileType>(packed.getType());
-  Buffer result = makeResultBuffer(dot.getResult());
+  // What is stored, and only that, is made of the sums while they are in
+  // registers.
+  StoreOp store = placement.storeOfDot(dot);
+  Buffer result = store ? beginStore(store) : makeResultBuffer(dot.getResult());
 
   LoopNest nest(*this);
   // One block: `rows` rows from `firstRow` on by the current vector.
@@ -279,7 +283,8 @@ void KernelLowering::emitDot(DotOp dot) {
     sums = contract(plan.contracted, sums);
     for (int64_t row = 0; row < rows; ++row) {
       setRow(nest, row);
-      nest.write(sums[row], result);
+      nest.setKnown(dot.getResult(), sums[row]);
+      nest.write(store ? nest.evaluate(store.getValue()) : sums[row], result);
     }
   };
   auto emitRows = [&] {
@@ -305,5 +310,6 @@ void KernelLowering::emitDot(DotOp dot) {
                   });
       };
   outer(plan.outer);
-  buffers[dot.getResult()] = result;
+  if (!store)
+    buffers[dot.getResult()] = result;
 }

@@ -128,6 +128,59 @@ TEST(CpuOps, SumsStartFromValues) {
   }
 }
 
+// What is stored of a product is made of it while it is in registers, from a
+// value before it, a value of each column and the position; unless a value that
+// comes later, or a sum, needs it whole.
+TEST(CpuOps, ProductsAreStoredAsTheyAreMade) {
+  for (std::string type : {"f32", "bf16"})
+    for (bool isLater : {false, true}) {
+      std::string load = "%bias = tile.load %v[n] : !tile.tensor<f32, [n]> -> "
+                         "!tile.tile<f32, [n]>";
+      CpuHarness kernel(
+          R"(
+    tile.kernel @epilogue(in %a: !tile.tensor<f32, [m, k]>, in %b: !tile.tensor<f32, [n, k]>, in %v: !tile.tensor<f32, [n]>, out %c: !tile.tensor<)" +
+              type + R"(, [m, n]>, scalar %scale: f32)
+        schedule #tile.schedule<{m = 7, n = 24}> {
+      tile.parallel [m, n] {
+        %x = tile.load %a[m, k] : !tile.tensor<f32, [m, k]> -> !tile.tile<f32, [m, k]>
+        %y = tile.load %b[n, k] : !tile.tensor<f32, [n, k]> -> !tile.tile<f32, [n, k]>
+        )" + (isLater ? "" : load) +
+              R"(
+        %d = tile.dot %x, %y contract [k] : !tile.tile<f32, [m, k]>, !tile.tile<f32, [n, k]> -> !tile.tile<f32, [m, n]>
+        )" + (isLater ? load : "") +
+              R"(
+        %s = tile.binary mul %d, %scale : (!tile.tile<f32, [m, n]>, f32) -> !tile.tile<f32, [m, n]>
+        %t = tile.binary add %s, %bias : (!tile.tile<f32, [m, n]>, !tile.tile<f32, [n]>) -> !tile.tile<f32, [m, n]>
+        %i = tile.index m -> !tile.tile<i32, [m]>
+        %f = tile.cast %i : !tile.tile<i32, [m]> -> !tile.tile<f32, [m]>
+        %u = tile.binary add %t, %f : (!tile.tile<f32, [m, n]>, !tile.tile<f32, [m]>) -> !tile.tile<f32, [m, n]>
+        %w = tile.cast %u : !tile.tile<f32, [m, n]> -> !tile.tile<)" +
+              type + R"(, [m, n]>
+        tile.store %w, %c[m, n] : !tile.tile<)" +
+              type + ", [m, n]>, !tile.tensor<" + type + R"(, [m, n]>
+      }
+    })",
+          {"k=40"});
+      for (auto [m, n] : {std::pair{14, 48}, {16, 50}, {1, 1}}) {
+        HostTensor a(DType::f32, {m, 40}), b(DType::f32, {n, 40}),
+            v(DType::f32, {n}), c(kernel.compiled.plan.args[3].type, {m, n});
+        a.random(1), b.random(2), v.random(3), c.fill(NAN);
+        kernel.run({{"a", &a}, {"b", &b}, {"v", &v}, {"c", &c}},
+                   {{"scale", 0.5}});
+        for (int64_t i = 0; i < m; ++i)
+          for (int64_t j = 0; j < n; ++j) {
+            double sum = 0;
+            for (int64_t l = 0; l < 40; ++l)
+              sum += a.get({i, l}) * b.get({j, l});
+            sum = sum * 0.5 + v.get({j}) + double(i);
+            ASSERT_NEAR(c.get({i, j}), sum,
+                        type == "f32" ? 4e-5 : 4e-3 * (1 + std::abs(sum)))
+                << type << " " << isLater << " at " << i << ", " << j;
+          }
+      }
+    }
+}
+
 // Carried values that trade places, and a scalar beside them.
 TEST(CpuOps, YieldMayExchangeCarriedValues) {
   CpuHarness kernel(R"(
