@@ -76,8 +76,8 @@ cpu::Vectors cpu::hostVectors() {
 int64_t cpu::registerBytes(Vectors vectors) { return 16 << int(vectors); }
 
 /// Has the code of `module` made for the host, or for the plainest processor
-/// that has `vectors`. Not tuned for the host: LLVM 22 compiles a spill wrongly
-/// for x86-64 tuned for Zen 3 (CpuDot.Edges fails).
+/// that has `vectors`. Not tuned for the host: LLVM 22 generates wrong code
+/// for x86-64 with tune-cpu znver3 (CpuDot.Edges fails then).
 static void setProcessor(llvm::Module &module, llvm::TargetMachine &host,
                          cpu::Vectors vectors) {
   static constexpr const char *plainest[] = {"x86-64", "x86-64-v3",
