@@ -52,6 +52,10 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   pm.addPass(createConvertTileToStage(std::move(convert)));
   OpPassManager &kernel = pm.nest<stage::KernelOp>();
 
+  // Messages end here that the products do not need in shared memory; after the
+  // roles are cut, both sides would have to change.
+  kernel.addPass(createPlaceOperands());
+
   // Roles are cut while a fold is one op with one body, so that both sides walk
   // the same tiles. A target without a copy engine has one role: its copies go
   // ahead of their use in the loop itself.

@@ -39,29 +39,42 @@ template <class T = bf16> Kernel flashForward(ScoreMod score, MaskMod mask) {
 // Schedules
 //===----------------------------------------------------------------------===//
 
-/// For elements of so many bytes. The tiles of a wide head are small ones.
+/// For elements of so many bytes. The tiles of a wide head are small ones. The
+/// last queries have the most keys under a causal mask; a section is of heads
+/// whose keys and values fit in the cache together.
 inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   Tune bm = tune("BM", {128, 192, 256, 64}),
-       bn = tune("BN", {64, 80, 96, 128, 160, 48, 32, 16}),
-       stages = tune("stages", {2, 3}), overlap = tune("overlap", {0, 1});
+       bn = tune("BN", {64, 80, 96, 128, 160, 176, 48, 32, 16}),
+       held = tune("QREG", {0, 1}), section = tune("section", {0, 4, 16});
   // A row of Q and O, or of K and V, padded; and P, which only 16-bit products
   // take from registers.
   Tune row =
       ((extentOf(D) + 15) / 16 + (extentOf(E) + 15) / 16) * 16 * elementBytes;
   const int64_t bytesOfP = elementBytes > 2 ? elementBytes : 0;
   const int64_t sharedBytes = 226 * 1024;
+  // What a thread of a consumer holds: S and P, O, Q, and what it works with.
+  Tune registers = bn * 3 / 4 + extentOf(E) / 2 + held * extentOf(D) / 4 + 28;
+  Tune limit = (bm == 64) * 240 + (bm == 128) * 232 + (bm == 192) * 160 +
+               (bm == 256) * 112;
   return Schedule(sm90a)
       .tile(M, bm)
       .tile(N, bn)
       .whole(D, E)
-      .stages(N, stages)
-      .overlap(overlap)
+      .stages(N, 2)
+      .overlap()
+      .registers(held)
+      .persistent()
+      .descending(M, section)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
-      .require(row * (bm + stages * bn) + bm * bn * bytesOfP <= sharedBytes,
+      .require(row * (bm + 2 * bn) + bm * bn * bytesOfP <= sharedBytes,
                "the tiles exceed the shared memory")
+      .require(registers <= limit || elementBytes > 2,
+               "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||
                    row * (128 + 2 * 64) + 128 * 64 * bytesOfP > sharedBytes,
-               "small tiles are for wide heads");
+               "small tiles are for wide heads")
+      .require(bm != 128 || bn >= 96 || row * (128 + 2 * 96) > sharedBytes,
+               "two consumers can hold more keys");
 }
 /// Four warps of 16 or 32 rows each, which leaves room for two blocks on a
 /// multiprocessor, or eight and one.

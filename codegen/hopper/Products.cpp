@@ -302,7 +302,7 @@ LogicalResult StageLowering::emitMma(stage::MmaOp op) {
 void StageLowering::emitMmaFence(stage::MmaFenceOp op) {
   // Registers that the products behind the fence read pass through it, so that
   // no write to them can move below. What is still in flight must not be
-  // touched.
+  // touched; what an outer block wrote, nobody writes again.
   SmallVector<Value> passed;
   for (Operation *next = op->getNextNode();
        next && !isa<stage::MmaFenceOp, stage::MmaCommitOp>(next);
@@ -314,6 +314,7 @@ void StageLowering::emitMmaFence(stage::MmaFenceOp op) {
       if (operand && isa<TileType>(operand.getType()) &&
           registers.contains(operand) &&
           !operand.getDefiningOp<stage::MmaOp>() &&
+          operand.getParentBlock() == op->getBlock() &&
           !llvm::is_contained(passed, operand))
         passed.push_back(operand);
   }

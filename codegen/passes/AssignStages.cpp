@@ -13,6 +13,7 @@
 //      whose registers are free only now
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
 #include "mlir/Analysis/SliceAnalysis.h"
 
@@ -200,7 +201,7 @@ bool StageAssignment::compute() {
 void StageAssignment::write() {
   Builder builder(fold.getContext());
   for (auto [op, step] : steps)
-    op->setAttr("stage.step",
+    op->setAttr(hints::step,
                 builder.getDenseI64ArrayAttr({step.first, step.second}));
 }
 

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/dialect/StageDialect.h"
 #include "codegen/layout/LayoutPolicy.h"
+#include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
 #include "codegen/target/Target.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -151,6 +152,8 @@ LogicalResult StageBuilder::run() {
       /*target=*/StringAttr());
   if (tile::ScheduleAttr schedule = source.getScheduleAttr()) {
     kernel.setPersistent(schedule.getPersistent());
+    if (schedule.getRegisters())
+      kernel->setAttr(hints::registers, builder.getUnitAttr());
     kernel.setDescendingAttr(schedule.getDescending());
     if (schedule.getSection())
       kernel.setSection(schedule.getSection());

@@ -9,6 +9,7 @@
 // The first tile may lie in any segment, so the prologue keeps its masks.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -24,8 +25,6 @@ using namespace tilewright;
 
 namespace {
 
-constexpr llvm::StringLiteral stepName = "stage.step";
-
 class PipelineExpansion {
 public:
   explicit PipelineExpansion(stage::FoldOp fold)
@@ -40,7 +39,7 @@ private:
   int64_t stageOf(Operation *op) { return step(op)[0]; }
   int64_t orderOf(Operation *op) { return step(op)[1]; }
   static ArrayRef<int64_t> step(Operation *op) {
-    return cast<DenseI64ArrayAttr>(op->getAttr(stepName)).asArrayRef();
+    return cast<DenseI64ArrayAttr>(op->getAttr(hints::step)).asArrayRef();
   }
   /// The stage that makes the value carried as argument `i` of the body.
   int64_t stageOfCarry(unsigned i) {
@@ -59,7 +58,7 @@ private:
 
 bool PipelineExpansion::plan() {
   for (Operation &op : body.without_terminator()) {
-    if (!op.hasAttr(stepName))
+    if (!op.hasAttr(hints::step))
       return false;
     ordered.push_back(&op);
   }
@@ -110,7 +109,7 @@ void PipelineExpansion::emitStage(int64_t stage, OpBuilder &builder,
                                   IRMapping &mapping) {
   for (Operation *op : ordered)
     if (stageOf(op) == stage)
-      builder.clone(*op, mapping)->removeAttr(stepName);
+      builder.clone(*op, mapping)->removeAttr(hints::step);
 }
 
 /// Makes each wait of the block count the groups committed after its own.
@@ -207,7 +206,7 @@ void PipelineExpansion::expand() {
     stage1.map(value, steady.getArgument(1 + carries + i));
   for (Operation *op : ordered) {
     IRMapping &mapping = stageOf(op) == 0 ? stage0 : stage1;
-    inner.clone(*op, mapping)->removeAttr(stepName);
+    inner.clone(*op, mapping)->removeAttr(hints::step);
     // What stage 1 has made of a carried value, stage 0 of the next tile sees.
     if (stageOf(op) == 1)
       for (unsigned i = 0; i < carries; ++i)
@@ -249,7 +248,7 @@ struct ExpandPipeline : tilewright::impl::ExpandPipelineBase<ExpandPipeline> {
     SmallVector<stage::FoldOp> folds;
     getOperation().walk([&](stage::FoldOp fold) {
       if (!fold.getBody().front().empty() &&
-          fold.getBody().front().front().hasAttr(stepName))
+          fold.getBody().front().front().hasAttr(hints::step))
         folds.push_back(fold);
     });
     for (stage::FoldOp fold : folds) {
@@ -257,7 +256,7 @@ struct ExpandPipeline : tilewright::impl::ExpandPipelineBase<ExpandPipeline> {
       if (expansion.plan())
         expansion.expand();
       else
-        fold.walk([](Operation *op) { op->removeAttr(stepName); });
+        fold.walk([](Operation *op) { op->removeAttr(hints::step); });
     }
   }
 };

@@ -74,6 +74,14 @@ def ExpandPipeline : TilewrightPass<"stage-expand-pipeline", "::tilewright::stag
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
+def PlaceOperands : TilewrightPass<"stage-place-operands", "::tilewright::stage::KernelOp"> {
+  let summary = "what loops multiply by goes to registers";
+  let description = [{
+    In a kernel marked `stage.registers`, a message that is only the first
+    operand of products in loops is read once into registers, and released.
+  }];
+}
+
 def SpecializeWarps : TilewrightPass<"stage-specialize-warps", "::tilewright::stage::KernelOp"> {
   let summary = "one program becomes two roles, producer and consumer";
   let description = [{
