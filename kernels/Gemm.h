@@ -33,15 +33,19 @@ inline const ScoreMod biasRelu = [](Val<f32> x, Point p) {
 };
 
 inline Schedule gemmOnHopper() {
-  Tune bm = tune("BM", {128, 256}), bn = tune("BN", {128, 192, 256}),
-       bk = tune("BK", {64, 128}), stages = tune("stages", {3, 4, 5});
+  Tune bm = tune("BM", {128, 256}), bn = tune("BN", {128, 256}),
+       stages = tune("stages", {3, 4}), section = tune("section", {4, 8});
   return Schedule(sm90a)
       .tile(M, bm)
       .tile(N, bn)
-      .tile(K, bk)
+      .tile(K, 64)
       .stages(K, stages)
-      .warpSpecialize({.producers = 1, .consumers = bm / 64})
-      .require(bm * bn <= 128 * 256, "the accumulator exceeds the registers");
+      .overlap()
+      .persistent()
+      .descending(M, section)
+      .warpSpecialize({.producers = 1, .consumers = 2})
+      .require(bm * bn <= 128 * 256, "the accumulator exceeds the registers")
+      .require(bm > 128 || bn > 128 || stages > 3, "small tiles fit 4 times");
 }
 inline Schedule gemmOnAmpere() {
   Tune bm = tune("BM", {128, 256}), bn = tune("BN", {128, 64}),

@@ -299,6 +299,19 @@ LogicalResult StageLowering::emitMma(stage::MmaOp op) {
   return success();
 }
 
+/// A product's result that nothing has waited for, also around a loop.
+static bool isInFlight(Value value) {
+  if (value.getDefiningOp<stage::MmaOp>())
+    return true;
+  auto arg = dyn_cast<BlockArgument>(value);
+  auto loop =
+      arg ? dyn_cast<scf::ForOp>(arg.getOwner()->getParentOp()) : scf::ForOp();
+  if (!loop || arg == loop.getInductionVar())
+    return false;
+  OpOperand *yielded = loop.getTiedLoopYieldedValue(arg);
+  return yielded && yielded->get().getDefiningOp<stage::MmaOp>();
+}
+
 void StageLowering::emitMmaFence(stage::MmaFenceOp op) {
   // Registers that the products behind the fence read pass through it, so that
   // no write to them can move below. What is still in flight must not be
@@ -312,8 +325,7 @@ void StageLowering::emitMmaFence(stage::MmaFenceOp op) {
       continue;
     for (Value operand : {product.getA(), product.getAcc()})
       if (operand && isa<TileType>(operand.getType()) &&
-          registers.contains(operand) &&
-          !operand.getDefiningOp<stage::MmaOp>() &&
+          registers.contains(operand) && !isInFlight(operand) &&
           operand.getParentBlock() == op->getBlock() &&
           !llvm::is_contained(passed, operand))
         passed.push_back(operand);

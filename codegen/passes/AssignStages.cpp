@@ -4,7 +4,11 @@
 // of such a fold carries `stage.step = array<i64: stage, order>`, if its
 // products permit; else nothing changes. Stage 1 runs one tile behind stage 0.
 //
-// The order within a step of the skewed loop:
+// Products that only add to what is carried need not be waited for within their
+// own step: the waits, and the releases of what they guard, are stage 1.
+//
+// Where products feed others through element-wise work, the order within a step
+// of the skewed loop is:
 //   1. stage 0: issue the leading products (they need nothing that is carried)
 //   2. stage 1: issue the following products of the tile before
 //   3. stage 0: wait for the leading ones; element-wise work on them
@@ -39,6 +43,9 @@ public:
   void write();
 
 private:
+  bool isMovable();
+  bool collectSums();
+  void assignSums();
   bool collect();
   void addForward(Operation *op, OpSet &set);
   void addBackward(Operation *op, OpSet &set);
@@ -74,16 +81,51 @@ void StageAssignment::addBackward(Operation *op, OpSet &set) {
   set.insert(op);
 }
 
-bool StageAssignment::collect() {
-  for (Operation &op : body) {
-    // Loops and other effects are not moved.
-    bool known = isa<stage::GetOp, stage::ReleaseOp, stage::MmaOp,
-                     stage::MmaFenceOp, stage::MmaCommitOp, stage::MmaWaitOp,
-                     stage::YieldOp, stage::GlobalLoadOp>(op) ||
-                 (isPure(&op) && op.getNumRegions() == 0);
-    if (!known)
-      return false;
+/// Loops and other effects are not moved.
+bool StageAssignment::isMovable() {
+  return llvm::all_of(body, [](Operation &op) {
+    return isa<stage::GetOp, stage::ReleaseOp, stage::MmaOp, stage::MmaFenceOp,
+               stage::MmaCommitOp, stage::MmaWaitOp, stage::YieldOp,
+               stage::GlobalLoadOp>(op) ||
+           (isPure(&op) && op.getNumRegions() == 0);
+  });
+}
+
+/// Is every product a term of a sum that is carried and not else used?
+bool StageAssignment::collectSums() {
+  auto yield = cast<stage::YieldOp>(body.getTerminator());
+  bool any = false;
+  for (auto wait : body.getOps<stage::MmaWaitOp>()) {
+    any = true;
+    for (auto [operand, result] :
+         llvm::zip(wait.getOperands(), wait.getResults())) {
+      auto product = operand.getDefiningOp<stage::MmaOp>();
+      if (!product || !operand.hasOneUse() || !result.hasOneUse() ||
+          *result.getUsers().begin() != yield)
+        return false;
+      auto sum = dyn_cast_or_null<BlockArgument>(product.getAcc());
+      if (!sum || sum.getOwner() != &body || !sum.hasOneUse() ||
+          yield.getOperand(sum.getArgNumber() - 1) != result)
+        return false;
+    }
   }
+  // What is read is given back a step later: a second slot is needed.
+  return any && llvm::all_of(body.getOps<stage::GetOp>(), [](stage::GetOp get) {
+           return get.getChannel()
+                      .getDefiningOp<stage::ChannelOp>()
+                      .getDepth() > 1;
+         });
+}
+
+void StageAssignment::assignSums() {
+  for (bool second : {false, true})
+    for (Operation &op : body)
+      if (&op != body.getTerminator() &&
+          second == isa<stage::MmaWaitOp, stage::ReleaseOp>(op))
+        place(&op, second);
+}
+
+bool StageAssignment::collect() {
   for (auto mma : body.getOps<stage::MmaOp>()) {
     OpSet needs;
     addBackward(mma, needs);
@@ -117,6 +159,12 @@ bool StageAssignment::carriedByStage1(Value value) {
 }
 
 bool StageAssignment::compute() {
+  if (!isMovable())
+    return false;
+  if (collectSums()) {
+    assignSums();
+    return true;
+  }
   if (!collect())
     return false;
   for (stage::MmaOp mma : following)

@@ -6,6 +6,9 @@
 // tile before, in the given order; stage 1 of the last tile. The pending counts
 // of waits are those of the new order.
 //
+// A carried sum of products may be added to again before it is waited for: it
+// is carried in flight, and read behind the last wait.
+//
 // The first tile may lie in any segment, so the prologue keeps its masks.
 //
 //===----------------------------------------------------------------------===//
@@ -43,8 +46,19 @@ private:
   }
   /// The stage that makes the value carried as argument `i` of the body.
   int64_t stageOfCarry(unsigned i) {
-    return stageOf(body.getTerminator()->getOperand(i - 1).getDefiningOp());
+    return stageOf(carriedValue(i - 1).getDefiningOp());
   }
+  /// What is carried on as value `i`: what the body yields, or the product that
+  /// it waits for last of all.
+  Value carriedValue(unsigned i) {
+    Value yielded = body.getTerminator()->getOperand(i);
+    auto wait = yielded.getDefiningOp<stage::MmaWaitOp>();
+    return wait && inFlight.contains(wait)
+               ? wait.getOperand(
+                     llvm::cast<OpResult>(yielded).getResultNumber())
+               : yielded;
+  }
+  bool staysInFlight(stage::MmaWaitOp wait);
   void emitStage(int64_t stage, OpBuilder &builder, IRMapping &mapping);
 
   stage::FoldOp fold;
@@ -52,9 +66,29 @@ private:
   SmallVector<Operation *> ordered;
   /// Values of stage 0 (or the tile number) that stage 1 of the same tile uses.
   llvm::SmallSetVector<Value, 8> crossing;
+  /// Waits of stage 1 for sums that stage 0 of the next tile adds to.
+  llvm::SmallDenseSet<Operation *> inFlight;
 };
 
 } // namespace
+
+/// Does `wait`, of stage 1, pass on nothing but sums that the next tile's
+/// products of stage 0 take as they are?
+bool PipelineExpansion::staysInFlight(stage::MmaWaitOp wait) {
+  Operation *yield = body.getTerminator();
+  return stageOf(wait) == 1 && wait.getNumResults() > 0 &&
+         llvm::all_of(
+             llvm::zip(wait.getOperands(), wait.getResults()), [&](auto pair) {
+               auto [operand, result] = pair;
+               auto product = operand.template getDefiningOp<stage::MmaOp>();
+               auto sum =
+                   product ? dyn_cast_or_null<BlockArgument>(product.getAcc())
+                           : BlockArgument();
+               return sum && sum.getOwner() == &body && sum.hasOneUse() &&
+                      stageOf(product) == 0 && result.hasOneUse() &&
+                      yield->getOperand(sum.getArgNumber() - 1) == result;
+             });
+}
 
 bool PipelineExpansion::plan() {
   for (Operation &op : body.without_terminator()) {
@@ -68,6 +102,9 @@ bool PipelineExpansion::plan() {
   for (Value value : body.getTerminator()->getOperands())
     if (!value.getDefiningOp() || value.getDefiningOp()->getBlock() != &body)
       return false; // passed on unchanged: no stage makes it
+  for (auto wait : body.getOps<stage::MmaWaitOp>())
+    if (staysInFlight(wait))
+      inFlight.insert(wait);
 
   for (Operation *op : ordered)
     for (Value operand : op->getOperands()) {
@@ -79,7 +116,7 @@ bool PipelineExpansion::plan() {
         if (stageOf(def) == stageOf(op)) {
           if (orderOf(def) >= orderOf(op))
             return false;
-        } else if (!crossing.contains(operand)) {
+        } else if (!inFlight.contains(op) && !crossing.contains(operand)) {
           if (!stage::isFrag(operand.getType()))
             return false;
           crossing.insert(operand);
@@ -91,9 +128,7 @@ bool PipelineExpansion::plan() {
           continue;
         }
         int64_t made = stageOfCarry(arg.getArgNumber());
-        Operation *maker = body.getTerminator()
-                               ->getOperand(arg.getArgNumber() - 1)
-                               .getDefiningOp();
+        Operation *maker = carriedValue(arg.getArgNumber() - 1).getDefiningOp();
         // Made a tile earlier than it can be: two tiles back.
         if (made == 0 && stageOf(op) == 1)
           return false;
@@ -125,6 +160,10 @@ static void recountWaits(Block &block) {
         groupOf[product] = groups;
       open.clear();
       ++groups;
+    } else if (op.getNumRegions() > 0) {
+      // A loop commits groups of its own: none of those before is the last.
+      groupOf.clear();
+      groups = 0;
     } else if (auto wait = dyn_cast<stage::MmaWaitOp>(op)) {
       int64_t pending = groups;
       for (Value operand : wait.getOperands()) {
@@ -183,9 +222,8 @@ void PipelineExpansion::expand() {
   // of the tile before the last issued; and what crosses.
   SmallVector<Value> inits;
   for (unsigned i = 0; i < carries; ++i)
-    inits.push_back(stageOfCarry(i + 1) == 0
-                        ? prologue.lookup(yield->getOperand(i))
-                        : fold.getInits()[i]);
+    inits.push_back(stageOfCarry(i + 1) == 0 ? prologue.lookup(carriedValue(i))
+                                             : fold.getInits()[i]);
   for (Value value : crossing)
     inits.push_back(prologue.lookup(value));
   auto loop = stage::FoldOp::create(builder, loc, TypeRange(ValueRange(inits)),
@@ -206,6 +244,11 @@ void PipelineExpansion::expand() {
     stage1.map(value, steady.getArgument(1 + carries + i));
   for (Operation *op : ordered) {
     IRMapping &mapping = stageOf(op) == 0 ? stage0 : stage1;
+    if (inFlight.contains(op)) {
+      stage::MmaWaitOp::create(inner, op->getLoc(), TypeRange(), uint64_t(0),
+                               ValueRange());
+      continue;
+    }
     inner.clone(*op, mapping)->removeAttr(hints::step);
     // What stage 1 has made of a carried value, stage 0 of the next tile sees.
     if (stageOf(op) == 1)
@@ -216,24 +259,27 @@ void PipelineExpansion::expand() {
   }
   SmallVector<Value> yielded;
   for (unsigned i = 0; i < carries; ++i)
-    yielded.push_back((stageOfCarry(i + 1) == 0 ? stage0 : stage1)
-                          .lookup(yield->getOperand(i)));
+    yielded.push_back(
+        (stageOfCarry(i + 1) == 0 ? stage0 : stage1).lookup(carriedValue(i)));
   for (Value value : crossing)
     yielded.push_back(stage0.lookup(value));
   stage::YieldOp::create(inner, loc, yielded);
 
   // Epilogue.
   IRMapping epilogue;
-  for (unsigned i = 1; i <= carries; ++i)
-    epilogue.map(body.getArgument(i), loop.getResult(i - 1));
+  for (unsigned i = 0; i < carries; ++i) {
+    epilogue.map(body.getArgument(i + 1), loop.getResult(i));
+    if (carriedValue(i) != yield->getOperand(i))
+      epilogue.map(carriedValue(i), loop.getResult(i));
+  }
   for (auto [i, value] : llvm::enumerate(crossing))
     epilogue.map(value, loop.getResult(carries + i));
   emitStage(1, builder, epilogue);
   SmallVector<Value> results;
   for (unsigned i = 0; i < carries; ++i)
-    results.push_back(stageOfCarry(i + 1) == 0
-                          ? Value(loop.getResult(i))
-                          : epilogue.lookup(yield->getOperand(i)));
+    results.push_back(epilogue.contains(yield->getOperand(i))
+                          ? epilogue.lookup(yield->getOperand(i))
+                          : Value(loop.getResult(i)));
   scf::YieldOp::create(builder, loc, results);
 
   recountWaits(*ifAny.thenBlock());

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Flash forward beside PyTorch's kernels: a table over lengths, in turns.
+
+    forward_table.py TILEWRIGHT [--dims 128,64] [--lengths 1024,4096,16384]
+                     [--causal 0,1] [--rounds 2] [--json FILE]
+
+16k tokens and 2048 features in all: batch = 16384 / length, heads = 2048 / dim.
+In the first round Tilewright tunes, in later ones it runs what was best then.
+Each round runs Tilewright, then the peers, each in a process of its own. The
+table has medians over the rounds, in TFLOP/s (half the FLOPs when causal).
+"""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+PEERS = pathlib.Path(__file__).parent / "torch_peers.py"
+
+
+def numbers(text):
+    return [int(item) for item in text.split(",")]
+
+
+def ours(binary, cell, configuration, limit):
+    """(TFLOP/s, configuration, row), or what was wrong as a string."""
+    dim, length, causal = cell
+    shape = f"b={16384 // length},g={2048 // dim},r=1,m={length},n={length},d={dim},e={dim}"
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        command = [binary, "bench", "--kernel", "flash-causal" if causal else "flash",
+                   "--shape", shape, "--json", out.name]
+        if configuration:
+            command += ["--configuration", configuration]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+            report = json.load(open(out.name))
+        except (subprocess.TimeoutExpired, ValueError) as error:
+            return f"{type(error).__name__}"
+    row = report["workloads"][0]["rows"][0]
+    if row["status"] != "ok":
+        return row["status"] + ": " + row.get("reason", "") + done.stderr[-300:]
+    return row["flops_per_second"] * 1e-12, row["configuration"], report["workloads"][0]
+
+
+def peers(cell, limit):
+    dim, length, causal = cell
+    command = [sys.executable, str(PEERS), "--batch", str(16384 // length), "--heads",
+               str(2048 // dim), "--seq", str(length), "--dim", str(dim)]
+    if causal:
+        command.append("--causal")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return {}
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return {row["peer"].split(" (")[0]: row["tflops"] for row in rows}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tilewright")
+    parser.add_argument("--dims", type=numbers, default=[128, 64])
+    parser.add_argument("--lengths", type=numbers, default=[1024, 4096, 16384])
+    parser.add_argument("--causal", type=numbers, default=[0, 1])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    cells = [(dim, length, causal) for dim in args.dims for causal in args.causal
+             for length in args.lengths]
+    measured = {cell: {"tilewright": []} for cell in cells}
+    best, details = {}, []
+    for turn in range(args.rounds):
+        for cell in cells:
+            result = ours(args.tilewright, cell, best.get(cell), 240)
+            if isinstance(result, str):
+                print(cell, result, file=sys.stderr, flush=True)
+            else:
+                measured[cell]["tilewright"].append(result[0])
+                best[cell] = result[1]
+                details.append({"round": turn, "cell": cell, "workload": result[2]})
+            for name, tflops in peers(cell, 60).items():
+                measured[cell].setdefault(name, []).append(tflops)
+    print("dim causal length  tilewright     cuDNN  FA-2  ratio  configuration")
+    for cell in cells:
+        dim, length, causal = cell
+        middle = {name: statistics.median(values) if values else 0.0
+                  for name, values in measured[cell].items()}
+        cudnn = middle.get("cuDNN", 0.0)
+        print(f"{dim:3d} {causal:6d} {length:6d} {middle['tilewright']:11.1f} {cudnn:9.1f} "
+              f"{middle.get('FlashAttention-2', 0.0):5.0f} "
+              f"{middle['tilewright'] / cudnn if cudnn else 0:6.2f}  {best.get(cell, '')}", flush=True)
+    if args.json:
+        with open(args.json, "w") as out:
+            json.dump([{"dim": cell[0], "length": cell[1], "causal": cell[2], "tflops": values,
+                        "configuration": best.get(cell)} for cell, values in measured.items()]
+                      + [{"details": details}], out, indent=1)
+
+
+if __name__ == "__main__":
+    main()
