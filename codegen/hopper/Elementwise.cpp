@@ -258,6 +258,63 @@ LogicalResult StageLowering::emitIndex(stage::IndexOp op) {
 // Reductions
 //===----------------------------------------------------------------------===//
 
+/// By which lanes differ that hold elements of one element of the result.
+static SmallVector<int64_t> reducedLanes(tile::ReduceOp op) {
+  SmallVector<StringAttr> axes = tile::axisNames(op.getAxes());
+  SmallVector<int64_t> masks;
+  int64_t below = 1;
+  for (const Digit &digit :
+       cast<FragAttr>(op.getOperand().getType().getLayout()).getLane()) {
+    if (digit.axis && llvm::is_contained(axes, digit.axis))
+      for (int64_t mask = below; mask < below * digit.size; mask *= 2)
+        masks.push_back(mask);
+    below *= digit.size;
+  }
+  return masks;
+}
+
+void StageLowering::reduceLanes(tile::ReduceOp op, Values &values) {
+  for (int64_t mask : reducedLanes(op))
+    for (Value &value : values)
+      value = combine(op.getKind(), value, nvvm.shuffleXor(value, mask));
+}
+
+Value StageLowering::isFirstReducedLane(tile::ReduceOp op) {
+  return nvvm.icmp(
+      NvvmBuilder::Compare::eq,
+      nvvm.bitAnd(role.lane, llvm::sum_of(reducedLanes(op), int64_t(0))), 0);
+}
+
+tile::ReduceOp StageLowering::findLaneSum(scf::ForOp loop, unsigned i) {
+  Value carried = loop.getRegionIterArgs()[i];
+  auto isTileOfF32 = [](Value value) {
+    auto type = dyn_cast<TileType>(value.getType());
+    return type && type.getElementType().isF32();
+  };
+  auto only = [](Value value, tile::BinaryKind kind) {
+    auto op = value.getDefiningOp<tile::BinaryOp>();
+    return op && op.getKind() == kind && value.hasOneUse() ? op
+                                                           : tile::BinaryOp();
+  };
+  tile::BinaryOp sum = only(loop.getYieldedValues()[i], tile::BinaryKind::add);
+  if (!sum || !isTileOfF32(carried) || !carried.hasOneUse() ||
+      sum->getBlock() != loop.getBody())
+    return {};
+  for (auto [term, rest] : {std::pair(sum.getLhs(), sum.getRhs()),
+                            std::pair(sum.getRhs(), sum.getLhs())}) {
+    auto reduce = term.getDefiningOp<tile::ReduceOp>();
+    if (!reduce || reduce.getKind() != tile::ReduceKind::sum ||
+        !term.hasOneUse() || reduce->getBlock() != loop.getBody() ||
+        term.getType() != carried.getType())
+      continue;
+    tile::BinaryOp scaled = only(rest, tile::BinaryKind::mul);
+    if (rest == carried ||
+        (scaled && (scaled.getLhs() == carried || scaled.getRhs() == carried)))
+      return reduce;
+  }
+  return {};
+}
+
 LogicalResult StageLowering::emitReduce(tile::ReduceOp op) {
   // In registers, as a few chains side by side, which hide each other's
   // latency.
@@ -319,14 +376,8 @@ LogicalResult StageLowering::emitReduce(tile::ReduceOp op) {
   }
 
   // Then across the lanes that hold other elements of the same rows.
-  int64_t below = 1;
-  for (const Digit &digit : layout.getLane()) {
-    if (isReduced(digit))
-      for (int64_t mask = below; mask < below * digit.size; mask *= 2)
-        for (Value &value : reduced)
-          value = combine(op.getKind(), value, nvvm.shuffleXor(value, mask));
-    below *= digit.size;
-  }
+  if (!laneSums.contains(op))
+    reduceLanes(op, reduced);
   bindComputed(op, reduced);
   return success();
 }

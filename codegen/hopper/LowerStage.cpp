@@ -635,7 +635,16 @@ LogicalResult StageLowering::emitFor(scf::ForOp loop) {
   Value upper = registers[loop.getUpperBound()].front();
   Value step = registers[loop.getStep()].front();
   Values inits = registers[loop.getLowerBound()];
-  llvm::append_range(inits, flatten(loop.getInitArgs()));
+  SmallVector<tile::ReduceOp> sums;
+  for (auto [i, init] : llvm::enumerate(loop.getInitArgs())) {
+    tile::ReduceOp sum = sums.emplace_back(findLaneSum(loop, i));
+    Value counts = sum ? isFirstReducedLane(sum) : Value();
+    if (sum)
+      laneSums.insert(sum);
+    for (Value value : registers[init])
+      inits.push_back(sum ? nvvm.select(counts, value, nvvm.constF32(0.0))
+                          : value);
+  }
   llvm::append_range(inits, countsOf(moving));
   auto before = channelStates;
 
@@ -666,6 +675,9 @@ LogicalResult StageLowering::emitFor(scf::ForOp loop) {
 
   nvvm.standAt(exit);
   bindState(loop.getResults());
+  for (auto [sum, result] : llvm::zip(sums, loop.getResults()))
+    if (sum)
+      reduceLanes(sum, registers[result]);
   return success();
 }
 

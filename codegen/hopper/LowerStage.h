@@ -114,6 +114,8 @@ private:
   Values tileCounts; ///< along each grid axis
   llvm::DenseMap<Value, int64_t> bufferOffsets;
   llvm::SmallVector<int64_t> scratchOffsets; ///< of each role
+  /// Sums that lanes keep to themselves until their loop ends.
+  llvm::SmallDenseSet<mlir::Operation *> laneSums;
   Value blockThread, blockWarpgroup;
   mlir::Block *exitBlock = nullptr;
   mlir::Block *initBlock = nullptr; ///< run by thread 0 before all else
@@ -182,6 +184,12 @@ private:
   Value widen(Value element);
   LogicalResult emitElementwise(mlir::Operation *op);
   LogicalResult emitReduce(tile::ReduceOp op);
+  void reduceLanes(tile::ReduceOp op, Values &values);
+  Value isFirstReducedLane(tile::ReduceOp op);
+  /// The sum that the loop adds to its i-th carried value, scaled or not, if
+  /// that is all that it does with it: then each lane may carry a sum of its
+  /// own, and lanes meet after the loop.
+  tile::ReduceOp findLaneSum(mlir::scf::ForOp loop, unsigned i);
   LogicalResult emitCast(tile::CastOp op);
   LogicalResult emitRename(tile::RenameOp op);
   LogicalResult emitIndex(stage::IndexOp op);

@@ -32,6 +32,17 @@ using namespace tilewright;
 namespace {
 
 using OpSet = llvm::SmallSetVector<Operation *, 16>;
+using Steps = llvm::MapVector<Operation *, std::pair<int64_t, int64_t>>;
+
+void place(Steps &steps, Operation *op, int64_t stage) {
+  steps[op] = {stage, static_cast<int64_t>(steps.size())};
+}
+
+void write(const Steps &steps) {
+  for (auto [op, step] : steps)
+    op->setAttr(hints::step,
+                Builder(op).getDenseI64ArrayAttr({step.first, step.second}));
+}
 
 class StageAssignment {
 public:
@@ -40,7 +51,9 @@ public:
 
   /// False where the fold's products do not permit an overlap.
   bool compute();
-  void write();
+  const Steps &getSteps() const { return steps; }
+  /// The channels whose messages stage 1 receives.
+  llvm::SmallDenseSet<Value> lateChannels();
 
 private:
   bool isMovable();
@@ -50,15 +63,13 @@ private:
   void addForward(Operation *op, OpSet &set);
   void addBackward(Operation *op, OpSet &set);
   bool carriedByStage1(Value value);
-  void place(Operation *op, int64_t stage) {
-    steps[op] = {stage, static_cast<int64_t>(steps.size())};
-  }
+  void place(Operation *op, int64_t stage) { ::place(steps, op, stage); }
 
   stage::FoldOp fold;
   Block &body;
   SmallVector<stage::MmaOp> leading, following;
   OpSet late; ///< stage 1
-  llvm::MapVector<Operation *, std::pair<int64_t, int64_t>> steps;
+  Steps steps;
 };
 
 } // namespace
@@ -246,23 +257,59 @@ bool StageAssignment::compute() {
   return true;
 }
 
-void StageAssignment::write() {
-  Builder builder(fold.getContext());
-  for (auto [op, step] : steps)
-    op->setAttr(hints::step,
-                builder.getDenseI64ArrayAttr({step.first, step.second}));
+llvm::SmallDenseSet<Value> StageAssignment::lateChannels() {
+  llvm::SmallDenseSet<Value> channels;
+  for (auto get : body.getOps<stage::GetOp>())
+    if (late.contains(get))
+      channels.insert(get.getChannel());
+  return channels;
+}
+
+/// The producer's side: what stage 1 receives is sent a tile late, so that
+/// requests go out in the order of their first use. Nothing where the fold does
+/// more than send, or sends nothing of stage 0.
+static Steps stepsOfProducer(stage::FoldOp fold,
+                             const llvm::SmallDenseSet<Value> &late) {
+  OpSet second;
+  bool first = false;
+  for (Operation &op : fold.getBody().front().without_terminator()) {
+    if (auto acquire = dyn_cast<stage::AcquireOp>(op)) {
+      if (late.contains(acquire.getChannel()))
+        second.insert(&op);
+      else
+        first = true;
+    } else if (auto load = dyn_cast<stage::TmaLoadOp>(op)) {
+      if (second.contains(load.getSlot().getDefiningOp()))
+        second.insert(&op);
+    } else if (!isPure(&op) || op.getNumRegions() > 0) {
+      return {};
+    }
+  }
+  Steps steps;
+  if (!first || second.empty())
+    return steps;
+  for (bool isLate : {false, true})
+    for (Operation &op : fold.getBody().front().without_terminator())
+      if (second.contains(&op) == isLate)
+        place(steps, &op, isLate);
+  return steps;
 }
 
 namespace {
 struct AssignStages : tilewright::impl::AssignStagesBase<AssignStages> {
   void runOnOperation() override {
-    getOperation().walk([](stage::FoldOp fold) {
-      if (!fold.getOverlap())
-        return;
+    SmallVector<stage::FoldOp> folds;
+    getOperation().walk([&](stage::FoldOp fold) { folds.push_back(fold); });
+    for (stage::FoldOp fold : folds) {
       StageAssignment assignment(fold);
-      if (assignment.compute())
-        assignment.write();
-    });
+      if (!fold.getOverlap() || !assignment.compute())
+        continue;
+      write(assignment.getSteps());
+      llvm::SmallDenseSet<Value> late = assignment.lateChannels();
+      for (stage::FoldOp other : folds)
+        if (other != fold)
+          write(stepsOfProducer(other, late));
+    }
   }
 };
 } // namespace

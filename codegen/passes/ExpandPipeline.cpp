@@ -207,8 +207,10 @@ void PipelineExpansion::expand() {
 
   auto ifAny = scf::IfOp::create(builder, loc, fold.getResultTypes(), taken,
                                  /*withElseRegion=*/true);
-  OpBuilder otherwise = ifAny.getElseBodyBuilder();
-  scf::YieldOp::create(otherwise, loc, fold.getInits());
+  if (carries) { // else there is an end already
+    OpBuilder otherwise = ifAny.getElseBodyBuilder();
+    scf::YieldOp::create(otherwise, loc, fold.getInits());
+  }
   builder = ifAny.getThenBodyBuilder();
 
   // Prologue.
@@ -280,7 +282,8 @@ void PipelineExpansion::expand() {
     results.push_back(epilogue.contains(yield->getOperand(i))
                           ? epilogue.lookup(yield->getOperand(i))
                           : Value(loop.getResult(i)));
-  scf::YieldOp::create(builder, loc, results);
+  if (carries)
+    scf::YieldOp::create(builder, loc, results);
 
   recountWaits(*ifAny.thenBlock());
   recountWaits(steady);
