@@ -63,6 +63,8 @@ void StageLowering::initChannels() {
         nvvm.barrierInit(nvvm.constI32(channel.empty + 8 * slot),
                          channel.arrivals * (channel.perWarp ? 4 : 1));
       }
+    if (queue)
+      initQueue();
     if (target.copyEngine)
       nvvm.fenceBarrierInit();
   });

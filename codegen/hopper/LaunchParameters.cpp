@@ -58,8 +58,9 @@ StringAttr StageLowering::resolveAxis(StringAttr axis) {
 
 static bool sameParameter(const Parameter &a, const Parameter &b) {
   return a.kind == b.kind && a.arg == b.arg && a.dim == b.dim &&
-         a.axis == b.axis && a.map.dims == b.map.dims &&
-         a.map.box == b.map.box && a.map.swizzleBytes == b.map.swizzleBytes;
+         a.axis == b.axis && a.scratchBytes == b.scratchBytes &&
+         a.map.dims == b.map.dims && a.map.box == b.map.box &&
+         a.map.swizzleBytes == b.map.swizzleBytes;
 }
 
 Value StageLowering::parameter(const Parameter &wanted) {

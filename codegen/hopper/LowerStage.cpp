@@ -170,6 +170,7 @@ LogicalResult StageLowering::layOutSmem(stage::RolesOp roles) {
     channel.empty = offset + 8 * channel.depth;
     offset += 16 * channel.depth;
   }
+  layOutQueue(roles, offset);
   plan.smemBytes = offset;
   int64_t limit = target.smemBytes;
   if (offset <= limit)
@@ -187,103 +188,8 @@ LogicalResult StageLowering::layOutSmem(stage::RolesOp roles) {
 }
 
 //===----------------------------------------------------------------------===//
-// Tiles and roles
+// Roles
 //===----------------------------------------------------------------------===//
-
-void StageLowering::countTiles() {
-  for (auto [axis, tile] :
-       llvm::zip(tile::axisNames(kernel.getGridAxes()), kernel.getGridTiles()))
-    tileCounts.push_back(
-        nvvm.udiv(nvvm.add(extentOf(resolveAxis(axis)), tile - 1), tile));
-}
-
-void StageLowering::decodeTileIds(Value tile) {
-  SmallVector<StringAttr> axes = tile::axisNames(kernel.getGridAxes());
-  // The slow axis: its tiles from the last to the first, each for a section of
-  // the others.
-  std::optional<size_t> slow;
-  if (StringAttr descending = kernel.getDescendingAttr()) {
-    slow = llvm::find(axes, descending) - axes.begin();
-    Value others = nvvm.constI32(1);
-    for (size_t i = 0; i < axes.size(); ++i)
-      if (i != *slow)
-        others = nvvm.mul(others, tileCounts[i]);
-    Value count = tileCounts[*slow], first = nvvm.constI32(0), width = others;
-    if (int64_t section = kernel.getSection().value_or(0)) {
-      Value full = nvvm.mul(count, section);
-      first = nvvm.mul(nvvm.udiv(tile, full), nvvm.constI32(section));
-      tile = nvvm.urem(tile, full);
-      width = nvvm.smin(nvvm.constI32(section), nvvm.sub(others, first));
-    }
-    tileIds[axes[*slow]] =
-        nvvm.sub(nvvm.add(count, -1), nvvm.udiv(tile, width));
-    tile = nvvm.add(first, nvvm.urem(tile, width));
-  }
-  // The others row major: the last axis varies fastest.
-  for (size_t i = axes.size(); i-- > 0;) {
-    if (i == slow)
-      continue;
-    bool first = i == 0 || (i == 1 && slow == 0u);
-    tileIds[axes[i]] = first ? tile : nvvm.urem(tile, tileCounts[i]);
-    if (!first)
-      tile = nvvm.udiv(tile, tileCounts[i]);
-  }
-}
-
-LogicalResult StageLowering::emitTiles(function_ref<LogicalResult()> body) {
-  if (!kernel.getPersistent()) {
-    decodeTileIds(nvvm.blockId());
-    return body();
-  }
-  Value tiles = nvvm.constI32(1);
-  for (Value count : tileCounts)
-    tiles = nvvm.mul(tiles, count);
-  SmallVector<Value> moving;
-  for (auto &[channel, layout] : channels)
-    moving.push_back(channel);
-  Values first{nvvm.blockId()};
-  llvm::append_range(first, countsOf(moving));
-  auto before = channelStates;
-  Block *header = nvvm.makeBlock(ValueRange(first).getTypes());
-  Block *start = nvvm.makeBlock(), *done = nvvm.makeBlock();
-  nvvm.branch(header, first);
-  nvvm.standAt(header);
-  Value tile = header->getArgument(0);
-  setCounts(moving, ValueRange(header->getArguments()).drop_front());
-  nvvm.branchIf(nvvm.icmp(NvvmBuilder::Compare::lt, tile, tiles), start, {},
-                done, {});
-  nvvm.standAt(start);
-  decodeTileIds(tile);
-  if (failed(body()) || failed(checkHeld(kernel, before)))
-    return failure();
-  nvvm.loc = kernel.getLoc();
-  Values next{nvvm.add(tile, nvvm.gridSize())};
-  llvm::append_range(next, countsOf(moving));
-  nvvm.branch(header, next);
-  nvvm.standAt(done);
-  return success();
-}
-
-/// Only scalars, waits for free slots and copies: one thread can do it all.
-static bool runsInOneThread(Region &body) {
-  bool copies = false;
-  WalkResult result = body.walk([&](Operation *op) {
-    copies |= isa<stage::TmaLoadOp>(op);
-    if (isa<stage::AcquireOp, stage::TmaLoadOp, stage::TileIdOp, stage::IndexOp,
-            tile::ExtentOp, tile::ConstantOp, scf::ForOp, scf::IfOp,
-            scf::YieldOp>(op) ||
-        (op->getDialect() && op->getDialect()->getNamespace() == "arith"))
-      return WalkResult::advance();
-    // Element-wise ops on scalars.
-    auto isScalar = [](Type type) { return isa<FloatType, IntegerType>(type); };
-    if (isa<tile::UnaryOp, tile::BinaryOp, tile::CompareOp, tile::SelectOp,
-            tile::MaskOp, tile::CastOp>(op) &&
-        llvm::all_of(op->getResultTypes(), isScalar))
-      return WalkResult::advance();
-    return WalkResult::interrupt();
-  });
-  return copies && !result.wasInterrupted();
-}
 
 void StageLowering::beginRole(int64_t number, int64_t firstWarpgroup,
                               int64_t warps, Region &body) {

@@ -12,10 +12,10 @@
 // neighbouring registers of the layout in one i32.
 //
 // The pieces are files of their own: LowerStage.cpp (kernel, roles, control),
-// LaunchParameters, Elementwise, Math, SharedMemory, GlobalMemory, Channels,
-// Products, and what only Ampere's instructions need in ../ampere. The target's
-// table says which instructions there are; what a kernel uses was decided when
-// its ops were made.
+// Tiles, LaunchParameters, Elementwise, Math, SharedMemory, GlobalMemory,
+// Channels, Products, and what only Ampere's instructions need in ../ampere. The
+// target's table says which instructions there are; what a kernel uses was
+// decided when its ops were made.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -91,6 +91,14 @@ private:
     Value barrier;
   };
 
+  /// Passes tile numbers from the producer to the others: slots of an i32 that
+  /// says whether there is a tile, and its number along each grid axis.
+  struct TileQueue {
+    static constexpr int64_t depth = 2;
+    int64_t offset = 0, slotBytes = 0, full = 0, empty = 0;
+    int64_t readers = 0; ///< warps
+  };
+
   /// An i32 as a sum whose constant part is known.
   struct Position {
     Value base;
@@ -112,6 +120,7 @@ private:
   llvm::DenseMap<Value, ChannelState> channelStates;
   llvm::DenseMap<mlir::StringAttr, Value> tileIds;
   Values tileCounts; ///< along each grid axis
+  std::optional<TileQueue> queue;
   llvm::DenseMap<Value, int64_t> bufferOffsets;
   llvm::SmallVector<int64_t> scratchOffsets; ///< of each role
   /// Sums that lanes keep to themselves until their loop ends.
@@ -126,12 +135,6 @@ private:
   LogicalResult checkOps();
   LogicalResult layOutSmem(stage::RolesOp roles);
   static int64_t scratchBytesOf(Type type);
-  /// Tiles along each grid axis, in the entry block.
-  void countTiles();
-  void decodeTileIds(Value tile);
-  /// Runs `body` for the block's tile, or in a persistent kernel for each of
-  /// its tiles.
-  LogicalResult emitTiles(llvm::function_ref<LogicalResult()> body);
   void beginRole(int64_t number, int64_t firstWarpgroup, int64_t warps,
                  mlir::Region &body);
   void placeThread(Value thread);
@@ -151,6 +154,22 @@ private:
   Values flatten(mlir::ValueRange values);
   /// Gives the registers in `flat`, from `next` on, to `values`.
   void bindFlat(mlir::ValueRange values, mlir::ValueRange flat, size_t &next);
+
+  //===--- Tiles.cpp ------------------------------------------------------===//
+
+  /// Tiles along each grid axis, in the entry block.
+  void countTiles();
+  void decodeTileIds(Value tile);
+  /// Runs `body` for the block's tile, or in a persistent kernel for each of
+  /// its tiles.
+  LogicalResult emitTiles(llvm::function_ref<LogicalResult()> body);
+  /// Only scalars, waits for free slots and copies: one thread can do it all.
+  static bool runsInOneThread(mlir::Region &body);
+  void layOutQueue(stage::RolesOp roles, int64_t &offset);
+  void initQueue();
+  Value tileCounter();
+  void sendTile(Value turn, Value tile, Value isTile);
+  Value receiveTile(Value turn);
 
   //===--- LaunchParameters.cpp -------------------------------------------===//
 

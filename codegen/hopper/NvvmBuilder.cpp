@@ -484,8 +484,8 @@ Value NvvmBuilder::blockId() {
 Value NvvmBuilder::gridSize() {
   return NVVM::GridDimXOp::create(builder, loc, i32);
 }
-Value NvvmBuilder::broadcastFirstLane(Value a) {
-  return NVVM::ShflOp::create(builder, loc, a.getType(), constI32(-1), a,
+Value NvvmBuilder::broadcastFirstLane(Value a, int64_t lanes) {
+  return NVVM::ShflOp::create(builder, loc, a.getType(), constI32(lanes), a,
                               constI32(0), constI32(31), NVVM::ShflKind::idx,
                               UnitAttr());
 }
@@ -694,6 +694,11 @@ void NvvmBuilder::storeGlobalIf(Value predicate, Value pointer,
   assembly("@$1 st.global" + suffix + ".b" + std::to_string(bits) + " [$0], " +
                regs + ";",
            {}, {}, inputs);
+}
+Value NvvmBuilder::atomicIncrement(Value pointer, Value limit) {
+  return LLVM::AtomicRMWOp::create(builder, loc, LLVM::AtomicBinOp::uinc_wrap,
+                                   pointer, limit,
+                                   LLVM::AtomicOrdering::monotonic);
 }
 void NvvmBuilder::addGlobalIf(Value predicate, Value pointer, Value value) {
   Type type = value.getType();

@@ -155,8 +155,9 @@ public:
   Value freshThreadId();
   Value blockId();
   Value gridSize();
-  /// The value of the first lane: what ptxas then knows to be uniform.
-  Value broadcastFirstLane(Value a);
+  /// The value of the first lane: what ptxas then knows to be uniform. `lanes`
+  /// is the mask of those that execute it.
+  Value broadcastFirstLane(Value a, int64_t lanes = -1);
   Value shuffleXor(Value a, int64_t mask);
   void syncThreads();
   void syncWarp();
@@ -212,6 +213,8 @@ public:
   void storeGlobalIf(Value predicate, Value pointer, mlir::ValueRange values,
                      unsigned bits);
   void addGlobalIf(Value predicate, Value pointer, Value value);
+  /// The u32 at `pointer`, which becomes one more, or 0 where it was `limit`.
+  Value atomicIncrement(Value pointer, Value limit);
 
   //===--- Matrix products ------------------------------------------------===//
 
