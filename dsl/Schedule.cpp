@@ -199,8 +199,9 @@ Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
     config.overlap = overlaps.at(assignment) != 0;
     config.persistent = persists.at(assignment) != 0;
     config.registers = holds.at(assignment) != 0;
-    config.descending = lastFirst;
     config.section = value("the number of tiles of a section", sections, 0);
+    if (config.section)
+      config.descending = lastFirst;
     for (const auto &[condition, why] : requirements)
       if (config.reason.empty() && !condition.at(assignment))
         config.reason = why + " (" + condition.text() + ")";

@@ -138,10 +138,11 @@ public:
   /// What a fold multiplies by and does not change is held in registers.
   Schedule registers(Tune on = 1) const;
   /// Tiles are taken from the last along `axis` to the first, for `section`
-  /// tiles of the other axes at a time (0: all). Where a mask makes the last
-  /// ones the longest, no block is left with one at the end, and a section's
-  /// tensors stay in the cache.
-  Schedule descending(Axis axis, Tune section = 0) const;
+  /// tiles of the other axes at a time; 0: in the order of the axes. Where a
+  /// mask makes the last ones the longest, no block is left with one at the
+  /// end, and a section's tensors stay in the cache. Blocks of a persistent
+  /// kernel then take the next tile when they are ready for it.
+  Schedule descending(Axis axis, Tune section) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.
   Schedule require(Tune condition, std::string why) const;

@@ -155,9 +155,12 @@ public:
   Value freshThreadId();
   Value blockId();
   Value gridSize();
-  /// The value of the first lane: what ptxas then knows to be uniform. `lanes`
-  /// is the mask of those that execute it.
-  Value broadcastFirstLane(Value a, int64_t lanes = -1);
+  /// The value of the first lane: what ptxas then knows to be uniform.
+  Value broadcastFirstLane(Value a);
+  /// A value in which the lanes of the mask, all that execute it, agree: by a
+  /// reduction, whose result ptxas leaves in a uniform register, so that loops
+  /// that depend on it stay uniform, too.
+  Value uniform(Value a, int64_t lanes);
   Value shuffleXor(Value a, int64_t mask);
   void syncThreads();
   void syncWarp();

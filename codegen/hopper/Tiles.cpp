@@ -103,7 +103,7 @@ LogicalResult StageLowering::emitTiles(function_ref<LogicalResult()> body) {
     nvvm.standAt(start);
     // A launch draws as many numbers as there are tiles, so that the counter
     // wraps around to 0 for the next one.
-    next = queue ? nvvm.broadcastFirstLane(
+    next = queue ? nvvm.uniform(
                        nvvm.atomicIncrement(tileCounter(), nvvm.add(tiles, -1)),
                        /*lanes=*/1)
                  : tile;
@@ -202,10 +202,9 @@ Value StageLowering::receiveTile(Value turn) {
   Value barrier = nvvm.shl(slot, 3);
   nvvm.barrierWait(nvvm.add(barrier, queue->full), parity);
   Value at = nvvm.add(nvvm.mul(slot, queue->slotBytes), queue->offset);
-  // Through the first lane, so that ptxas knows them to be one in a warp.
   auto word = [&](int64_t i) {
-    return nvvm.broadcastFirstLane(
-        nvvm.loadShared(nvvm.i32, nvvm.add(at, 4 * i)).front());
+    return nvvm.uniform(nvvm.loadShared(nvvm.i32, nvvm.add(at, 4 * i)).front(),
+                        /*lanes=*/-1);
   };
   Value isTile = nvvm.icmp(NvvmBuilder::Compare::ne, word(0), 0);
   for (auto [i, axis] : llvm::enumerate(tile::axisNames(kernel.getGridAxes())))

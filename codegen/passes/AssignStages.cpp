@@ -52,8 +52,6 @@ public:
   /// False where the fold's products do not permit an overlap.
   bool compute();
   const Steps &getSteps() const { return steps; }
-  /// The channels whose messages stage 1 receives.
-  llvm::SmallDenseSet<Value> lateChannels();
 
 private:
   bool isMovable();
@@ -257,59 +255,14 @@ bool StageAssignment::compute() {
   return true;
 }
 
-llvm::SmallDenseSet<Value> StageAssignment::lateChannels() {
-  llvm::SmallDenseSet<Value> channels;
-  for (auto get : body.getOps<stage::GetOp>())
-    if (late.contains(get))
-      channels.insert(get.getChannel());
-  return channels;
-}
-
-/// The producer's side: what stage 1 receives is sent a tile late, so that
-/// requests go out in the order of their first use. Nothing where the fold does
-/// more than send, or sends nothing of stage 0.
-static Steps stepsOfProducer(stage::FoldOp fold,
-                             const llvm::SmallDenseSet<Value> &late) {
-  OpSet second;
-  bool first = false;
-  for (Operation &op : fold.getBody().front().without_terminator()) {
-    if (auto acquire = dyn_cast<stage::AcquireOp>(op)) {
-      if (late.contains(acquire.getChannel()))
-        second.insert(&op);
-      else
-        first = true;
-    } else if (auto load = dyn_cast<stage::TmaLoadOp>(op)) {
-      if (second.contains(load.getSlot().getDefiningOp()))
-        second.insert(&op);
-    } else if (!isPure(&op) || op.getNumRegions() > 0) {
-      return {};
-    }
-  }
-  Steps steps;
-  if (!first || second.empty())
-    return steps;
-  for (bool isLate : {false, true})
-    for (Operation &op : fold.getBody().front().without_terminator())
-      if (second.contains(&op) == isLate)
-        place(steps, &op, isLate);
-  return steps;
-}
-
 namespace {
 struct AssignStages : tilewright::impl::AssignStagesBase<AssignStages> {
   void runOnOperation() override {
-    SmallVector<stage::FoldOp> folds;
-    getOperation().walk([&](stage::FoldOp fold) { folds.push_back(fold); });
-    for (stage::FoldOp fold : folds) {
+    getOperation().walk([](stage::FoldOp fold) {
       StageAssignment assignment(fold);
-      if (!fold.getOverlap() || !assignment.compute())
-        continue;
-      write(assignment.getSteps());
-      llvm::SmallDenseSet<Value> late = assignment.lateChannels();
-      for (stage::FoldOp other : folds)
-        if (other != fold)
-          write(stepsOfProducer(other, late));
-    }
+      if (fold.getOverlap() && assignment.compute())
+        write(assignment.getSteps());
+    });
   }
 };
 } // namespace
