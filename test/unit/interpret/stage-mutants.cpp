@@ -136,10 +136,12 @@ INSTANTIATE_TEST_SUITE_P(
             {{"b", 1}, {"h", 1}, {"m", 128}, {"n", 500}, {"d", 64}, {"e", 64}},
             {{"scale", 0.125}},
             4},
+        // As above; and two messages of each channel are
+        // filled in front of the loop, in fresh slots.
         ZooCase{"gemm",
                 {{"m", 128}, {"n", 128}, {"k", 320}},
                 {{"alpha", 0.1}},
-                1,
+                5,
                 false,
                 "sm_80"}),
     [](const auto &info) {
