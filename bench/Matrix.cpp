@@ -16,6 +16,7 @@
 #include "llvm/Support/Program.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
 
 #include <bit>
 #include <chrono>
@@ -216,7 +217,7 @@ static KernelResult runKernel(const MatrixKernel &kernel,
       dsl::Kernel made = kernel.make();
       lock.unlock();
       Expected<std::unique_ptr<LoadedKernel>> loaded =
-          target->compile(made, kernel.whole);
+          target->compile(made, kernel.whole, xxh3_64bits(kernel.name));
       if (loaded)
         slot.loaded = std::move(*loaded);
       else
@@ -249,6 +250,8 @@ static KernelResult runKernel(const MatrixKernel &kernel,
             message =
                 formatv("'{0}' is written between its rows", operand.name);
       }
+      if (!message.empty() && slot.loaded)
+        message += " (" + slot.loaded->configuration + ")";
       if (message.empty()) {
         ++result.counts.passed;
       } else {

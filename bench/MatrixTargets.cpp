@@ -48,8 +48,10 @@ struct LaunchArguments {
 
 class LoadedOnGpu : public LoadedKernel {
 public:
-  LoadedOnGpu(Device &device, std::unique_ptr<tilewright::Kernel> kernel)
-      : device(device), kernel(std::move(kernel)) {}
+  LoadedOnGpu(Device &device, std::unique_ptr<tilewright::Kernel> kernel,
+              std::string configuration)
+      : LoadedKernel(std::move(configuration)), device(device),
+        kernel(std::move(kernel)) {}
 
   llvm::Error run(Problem &problem) override {
     std::vector<Buffer> buffers;
@@ -87,8 +89,8 @@ private:
 
 class LoadedOnCpu : public LoadedKernel {
 public:
-  explicit LoadedOnCpu(std::unique_ptr<CpuKernel> kernel)
-      : kernel(std::move(kernel)) {}
+  LoadedOnCpu(std::unique_ptr<CpuKernel> kernel, std::string configuration)
+      : LoadedKernel(std::move(configuration)), kernel(std::move(kernel)) {}
 
   llvm::Error run(Problem &problem) override {
     LaunchArguments arguments(problem, hostDevice,
@@ -102,20 +104,30 @@ private:
   std::unique_ptr<CpuKernel> kernel;
 };
 
-/// The kernel's text with the first feasible configuration for a target, and
-/// what to compile it with.
-std::pair<std::string, CompileOptions>
-prepare(const dsl::Kernel &kernel, const std::map<std::string, int64_t> &whole,
-        StringRef target) {
+/// What to compile a kernel with.
+CompileOptions optionsFor(StringRef target,
+                          const std::map<std::string, int64_t> &whole) {
   CompileOptions options;
   options.target = target.str();
   for (const auto &[axis, extent] : whole)
     options.extents[axis] = extent;
-  for (const dsl::Configuration &configuration :
-       kernel.configurations(dsl::Target{options.target.c_str()}, whole))
-    if (configuration.feasible())
-      return {kernel.configured(configuration).mlir(), options};
-  return {kernel.mlir(), options};
+  return options;
+}
+
+/// The kernel in configurations to try, best first: one that `choice` picks,
+/// since tuning may arrive at any, and the first.
+std::vector<std::pair<std::string, dsl::Kernel>>
+configurations(const dsl::Kernel &kernel, dsl::Target target,
+               const std::map<std::string, int64_t> &whole, uint64_t choice) {
+  std::vector<dsl::Configuration> feasible;
+  for (dsl::Configuration &one : kernel.configurations(target, whole))
+    if (one.feasible())
+      feasible.push_back(std::move(one));
+  if (feasible.empty())
+    return {{"", kernel}};
+  const dsl::Configuration &picked = feasible[choice % feasible.size()];
+  return {{picked.label(), kernel.configured(picked)},
+          {feasible[0].label(), kernel.configured(feasible[0])}};
 }
 
 /// What code depends on: the kernel and the extents of axes held whole.
@@ -134,17 +146,23 @@ public:
 
   Expected<std::unique_ptr<LoadedKernel>>
   compile(const dsl::Kernel &kernel,
-          const std::map<std::string, int64_t> &whole) override {
-    auto [text, options] = prepare(kernel, whole, target.name);
-    // The code depends on the extents of axes held whole.
-    std::string key = text;
-    for (const auto &[axis, extent] : whole)
-      key += formatv("// {0} = {1}\n", axis, extent);
-    Expected<std::unique_ptr<tilewright::Kernel>> loaded = loadCached(
-        device, key, target.name, [&] { return compileKernel(text, options); });
-    if (!loaded)
-      return loaded.takeError();
-    return std::make_unique<LoadedOnGpu>(device, std::move(*loaded));
+          const std::map<std::string, int64_t> &whole,
+          uint64_t choice) override {
+    llvm::Error failure = llvm::Error::success();
+    for (const auto &[label, configured] :
+         configurations(kernel, dsl::Target{target.name}, whole, choice)) {
+      std::string text = configured.mlir();
+      Expected<std::unique_ptr<tilewright::Kernel>> loaded =
+          loadCached(device, keyOf(text, whole), target.name, [&] {
+            return compileKernel(text, optionsFor(target.name, whole));
+          });
+      consumeError(std::move(failure));
+      if (loaded)
+        return std::make_unique<LoadedOnGpu>(device, std::move(*loaded), label);
+      // The choice may spill; the first must not.
+      failure = loaded.takeError();
+    }
+    return std::move(failure);
   }
 
 private:
@@ -158,13 +176,18 @@ public:
 
   Expected<std::unique_ptr<LoadedKernel>>
   compile(const dsl::Kernel &kernel,
-          const std::map<std::string, int64_t> &whole) override {
-    auto [text, options] = prepare(kernel, whole, "cpu");
-    Expected<std::unique_ptr<CpuKernel>> loaded = loadCachedOnCpu(
-        keyOf(text, whole), [&] { return compileKernel(text, options); });
+          const std::map<std::string, int64_t> &whole,
+          uint64_t choice) override {
+    auto [label, configured] =
+        configurations(kernel, dsl::cpu, whole, choice).front();
+    std::string text = configured.mlir();
+    Expected<std::unique_ptr<CpuKernel>> loaded =
+        loadCachedOnCpu(keyOf(text, whole), [&] {
+          return compileKernel(text, optionsFor("cpu", whole));
+        });
     if (!loaded)
       return loaded.takeError();
-    return std::make_unique<LoadedOnCpu>(std::move(*loaded));
+    return std::make_unique<LoadedOnCpu>(std::move(*loaded), label);
   }
 };
 

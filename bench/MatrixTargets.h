@@ -10,9 +10,13 @@ namespace tilewright::matrix {
 /// A compiled kernel of the matrix, loaded.
 class LoadedKernel {
 public:
+  explicit LoadedKernel(std::string configuration)
+      : configuration(std::move(configuration)) {}
   virtual ~LoadedKernel() = default;
   /// Runs one problem; its outputs hold the result.
   virtual llvm::Error run(Problem &problem) = 0;
+
+  const std::string configuration; ///< "BM = 128, BN = 64"
 };
 
 class MatrixTarget {
@@ -20,11 +24,12 @@ public:
   virtual ~MatrixTarget() = default;
   /// The target of the compiler: "sm_90a", "cpu".
   virtual llvm::StringRef name() const = 0;
-  /// Compiles with the first feasible configuration of the kernel's schedules,
-  /// or none if it has none for this target. Safe to call from many threads.
+  /// Compiles with one of the feasible configurations of the kernel's
+  /// schedules, picked by the number `choice`; with none if it has none for
+  /// this target. Safe to call from many threads.
   virtual llvm::Expected<std::unique_ptr<LoadedKernel>>
   compile(const dsl::Kernel &kernel,
-          const std::map<std::string, int64_t> &whole) = 0;
+          const std::map<std::string, int64_t> &whole, uint64_t choice) = 0;
 };
 
 /// The targets that a device is present for; `missing` says about each other
