@@ -424,6 +424,7 @@ dsl::Kernel makeFlash(DType type, const Mask &mask, const Modifier &modifier) {
                                    : kernels::flashForward<dsl::f32>;
   return make(modifier.modifier, mask.modifier)
       .with(kernels::flashOnHopper(bytesOf(type)))
+      .with(kernels::flashOnAmpere(bytesOf(type)))
       .with(kernels::flashOnCpu());
 }
 

@@ -250,6 +250,7 @@ void matrix::addRowKernels(std::vector<MatrixKernel> &all) {
                                                : attentionScores<dsl::f32>;
               return make({}, isCausal ? causal : MaskMod())
                   .with(scoresOnHopper(bytes))
+                  .with(scoresOnAmpere(bytes))
                   .with(scoresOnCpu());
             },
             {{"d", d}},
@@ -263,7 +264,10 @@ void matrix::addRowKernels(std::vector<MatrixKernel> &all) {
             auto make = type == DType::bf16  ? attentionValues<dsl::bf16>
                         : type == DType::f16 ? attentionValues<dsl::f16>
                                              : attentionValues<dsl::f32>;
-            return make().with(valuesOnHopper(bytes)).with(valuesOnCpu());
+            return make()
+                .with(valuesOnHopper(bytes))
+                .with(valuesOnAmpere(bytes))
+                .with(valuesOnCpu());
           },
           {{"e", d}},
           [=](uint64_t seed, Shape s) {
@@ -276,7 +280,10 @@ void matrix::addRowKernels(std::vector<MatrixKernel> &all) {
             auto make = type == DType::bf16  ? rmsNormPairs<dsl::bf16>
                         : type == DType::f16 ? rmsNormPairs<dsl::f16>
                                              : rmsNormPairs<dsl::f32>;
-            return make(rotary).with(normOnHopper()).with(normOnCpu());
+            return make(rotary)
+                .with(normOnHopper())
+                .with(normOnAmpere())
+                .with(normOnCpu());
           },
           {{"p", d}},
           [=](uint64_t seed, Shape s) {
@@ -290,7 +297,10 @@ void matrix::addRowKernels(std::vector<MatrixKernel> &all) {
           auto make = type == DType::bf16  ? attentionSoftmax<dsl::bf16>
                       : type == DType::f16 ? attentionSoftmax<dsl::f16>
                                            : attentionSoftmax<dsl::f32>;
-          return make().with(softmaxOnHopper()).with(softmaxOnCpu());
+          return make()
+              .with(softmaxOnHopper())
+              .with(softmaxOnAmpere())
+              .with(softmaxOnCpu());
         },
         {}, [=](uint64_t seed, Shape s) { return softmax(seed, type, s); },
         quick);

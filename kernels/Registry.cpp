@@ -93,7 +93,10 @@ const std::vector<Entry> &kernels::allKernels() {
       {"rms_norm", "RMSNorm, the row held whole", [](O) { return rmsNorm(); }},
       {"rms_norm_rotary", "RMSNorm, then rotary embedding, of a row's halves",
        [](O) {
-         return rmsNormPairs(rotary).with(normOnHopper()).with(normOnCpu());
+         return rmsNormPairs(rotary)
+             .with(normOnHopper())
+             .with(normOnAmpere())
+             .with(normOnCpu());
        }},
       {"attention_scores", "unfused attention: scores (dtype, mask, score)",
        [](O options) {
@@ -104,6 +107,7 @@ const std::vector<Entry> &kernels::allKernels() {
               {"f32", attentionScores<f32>}});
          return make(scoreOf(options), maskOf(options))
              .with(scoresOnHopper(elementBytesOf(options)))
+             .with(scoresOnAmpere(elementBytesOf(options)))
              .with(scoresOnCpu());
        }},
       {"attention_softmax", "unfused attention: weights (dtype)",
@@ -113,6 +117,7 @@ const std::vector<Entry> &kernels::allKernels() {
                                       {"f16", attentionSoftmax<f16>},
                                       {"f32", attentionSoftmax<f32>}})()
              .with(softmaxOnHopper())
+             .with(softmaxOnAmpere())
              .with(softmaxOnCpu());
        }},
       {"attention_values", "unfused attention: output (dtype)",
@@ -122,6 +127,7 @@ const std::vector<Entry> &kernels::allKernels() {
                                       {"f16", attentionValues<f16>},
                                       {"f32", attentionValues<f32>}})()
              .with(valuesOnHopper(elementBytesOf(options)))
+             .with(valuesOnAmpere(elementBytesOf(options)))
              .with(valuesOnCpu());
        }},
       {"recurrence", "an ordered fold that stores each state",

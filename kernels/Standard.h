@@ -81,6 +81,16 @@ inline Schedule scoresOnHopper(int64_t elementBytes = 2) {
                    226 * 1024,
                "the tiles exceed the shared memory");
 }
+inline Schedule scoresOnAmpere(int64_t elementBytes = 2) {
+  Tune bm = tune("BM", {128, 64}), bn = tune("BN", {128, 64});
+  return Schedule(sm80)
+      .tile(M, bm)
+      .tile(N, bn)
+      .whole(D)
+      .warpSpecialize({.producers = 0, .consumers = bm / 64})
+      .require((extentOf(D) + 15) * elementBytes * (bm + bn) <= 160 * 1024,
+               "the tiles exceed the shared memory");
+}
 inline Schedule scoresOnCpu() {
   return Schedule(cpu)
       .tile(M, tune("BM", {64, 128, 256}))
@@ -89,6 +99,9 @@ inline Schedule scoresOnCpu() {
 }
 inline Schedule softmaxOnHopper() {
   return Schedule(sm90a).tile(M, 16).tile(N, 128);
+}
+inline Schedule softmaxOnAmpere() {
+  return Schedule(sm80).tile(M, 16).tile(N, 128);
 }
 inline Schedule softmaxOnCpu() {
   return Schedule(cpu).tile(M, 4).tile(N, tune("BN", {64, 256}));
@@ -103,6 +116,18 @@ inline Schedule valuesOnHopper(int64_t elementBytes = 2) {
       .stages(N, stages)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
       .require((stages * 64 * (bm + e) + bm * e) * elementBytes <= 226 * 1024,
+               "the tiles exceed the shared memory");
+}
+inline Schedule valuesOnAmpere(int64_t elementBytes = 2) {
+  Tune bm = tune("BM", {128, 64}), stages = tune("stages", {3, 2});
+  Tune e = extentOf(E) + 15;
+  return Schedule(sm80)
+      .tile(M, bm)
+      .tile(N, 64)
+      .whole(E)
+      .stages(N, stages)
+      .warpSpecialize({.producers = 0, .consumers = bm / 64})
+      .require(stages * 64 * (bm + e) * elementBytes <= 160 * 1024,
                "the tiles exceed the shared memory");
 }
 inline Schedule valuesOnCpu() {

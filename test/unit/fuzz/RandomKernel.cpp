@@ -339,6 +339,8 @@ void Generator::fold() {
         keep += axis;
     return reduced(part, keep, kind);
   };
+  // What a softmax makes on its way depends on the tile: nobody else uses it.
+  const std::vector<Value> safe = values;
   Value weight;
   std::string yields;
   for (auto [i, one] : llvm::enumerate(carried)) {
@@ -356,6 +358,7 @@ void Generator::fold() {
       Value scale = unary("exp", binary("sub", most, newMost), 1);
       next = binary("add", binary("mul", next, scale),
                     reduced(weight, "m", "sum"));
+      values = safe;
     } else {
       Value part = reduced(squashed(along(one.inside.axes, one.kind), 16),
                            one.inside.axes, one.kind);
