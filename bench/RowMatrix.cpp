@@ -205,13 +205,12 @@ Problem normAndRotate(uint64_t seed, DType type, int64_t m, int64_t pairs) {
       second[i] = v * cosines[i] + u * sines[i];
     }
   }
-  double absolute = type == DType::f32 ? 2e-6 : epsilonOf(type) / 10;
+  double absolute = type == DType::f32 ? 1e-5 : epsilonOf(type) / 10;
   problem.judge = [=](const std::vector<Operand> &operands) {
-    std::string wrong = compare(operands[4], first, epsilonOf(type),
-                                type == DType::f32 ? 2 : 1e-1);
-    return wrong.empty() ? compare(operands[5], second, epsilonOf(type),
-                                   type == DType::f32 ? 2 : 1e-1)
-                         : wrong;
+    std::string wrong = compare(operands[4], first, epsilonOf(type), absolute);
+    return wrong.empty()
+               ? compare(operands[5], second, epsilonOf(type), absolute)
+               : wrong;
   };
   return problem;
 }
