@@ -5,7 +5,8 @@
                      [--causal 0,1] [--rounds 2] [--json FILE]
 
 16k tokens and 2048 features in all: batch = 16384 / length, heads = 2048 / dim.
-In the first round Tilewright tunes, in later ones it runs what was best then.
+Tilewright's own hand-written Hopper kernel is
+timed in turns with it. In the first round Tilewright tunes, in later ones it runs what was best then.
 Each round runs Tilewright, then the peers, each in a process of its own. The
 table has medians over the rounds, in TFLOP/s (half the FLOPs when causal).
 """
@@ -25,7 +26,7 @@ def numbers(text):
 
 
 def ours(binary, cell, configuration, limit):
-    """(TFLOP/s, configuration, row), or what was wrong as a string."""
+    """({implementation: TFLOP/s}, configuration, report), or what was wrong."""
     dim, length, causal = cell
     shape = f"b={16384 // length},g={2048 // dim},r=1,m={length},n={length},d={dim},e={dim}"
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
@@ -41,7 +42,9 @@ def ours(binary, cell, configuration, limit):
     row = report["workloads"][0]["rows"][0]
     if row["status"] != "ok":
         return row["status"] + ": " + row.get("reason", "") + done.stderr[-300:]
-    return row["flops_per_second"] * 1e-12, row["configuration"], report["workloads"][0]
+    measured = {row["implementation"]: row["flops_per_second"] * 1e-12
+                for row in report["workloads"][0]["rows"] if row["status"] == "ok"}
+    return measured, row["configuration"], report["workloads"][0]
 
 
 def peers(cell, limit):
@@ -77,18 +80,20 @@ def main():
             if isinstance(result, str):
                 print(cell, result, file=sys.stderr, flush=True)
             else:
-                measured[cell]["tilewright"].append(result[0])
+                for name, tflops in result[0].items():
+                    measured[cell].setdefault(name, []).append(tflops)
                 best[cell] = result[1]
                 details.append({"round": turn, "cell": cell, "workload": result[2]})
             for name, tflops in peers(cell, 60).items():
                 measured[cell].setdefault(name, []).append(tflops)
-    print("dim causal length  tilewright     cuDNN  FA-2  ratio  configuration")
+    print("dim causal length  tilewright  by hand     cuDNN  FA-2  ratio  configuration")
     for cell in cells:
         dim, length, causal = cell
         middle = {name: statistics.median(values) if values else 0.0
                   for name, values in measured[cell].items()}
         cudnn = middle.get("cuDNN", 0.0)
-        print(f"{dim:3d} {causal:6d} {length:6d} {middle['tilewright']:11.1f} {cudnn:9.1f} "
+        print(f"{dim:3d} {causal:6d} {length:6d} {middle['tilewright']:11.1f} "
+              f"{middle.get('hand-written hopper', 0.0):8.1f} {cudnn:9.1f} "
               f"{middle.get('FlashAttention-2', 0.0):5.0f} "
               f"{middle['tilewright'] / cudnn if cudnn else 0:6.2f}  {best.get(cell, '')}", flush=True)
     if args.json:
