@@ -112,7 +112,7 @@ extern "C" __global__ void __launch_bounds__(threads, 1)
     copyRows<blockN, vRow>(vTile, v + (long long)step * blockN * headDim,
                            p.keys - step * blockN);
     float s[rowsEach][keysEach] = {};
-#pragma unroll 2
+#pragma unroll 4
     for (int d = 0; d < headDim; d += 4) {
       float4 y[keysEach];
 #pragma unroll
@@ -168,7 +168,7 @@ extern "C" __global__ void __launch_bounds__(threads, 1)
     waitForCopies();
     if (step > 0)
       copyKeys(step - 1);
-#pragma unroll 1
+#pragma unroll 2
     for (int n = 0; n < blockN; n += 4) {
       float4 x[rowsEach];
 #pragma unroll
