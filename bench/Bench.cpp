@@ -40,7 +40,9 @@ struct Row {
 
 struct Settings {
   TimingOptions tuning{2, 3, 20, 60};
-  TimingOptions measuring{3, 10, 200, 400};
+  /// As many launches as peers are given: a GPU whose power is the limit is
+  /// slower the longer it runs.
+  TimingOptions measuring{10, 10, 30, 400};
   int turns = 3;
   int64_t maxConfigurations = 0; ///< 0: all
   bool withReferences = true;

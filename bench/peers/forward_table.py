@@ -25,7 +25,7 @@ def numbers(text):
     return [int(item) for item in text.split(",")]
 
 
-def ours(binary, cell, configuration, limit):
+def ours(binary, cell, configuration, alone, limit):
     """({implementation: TFLOP/s}, configuration, report), or what was wrong."""
     dim, length, causal = cell
     shape = f"b={16384 // length},g={2048 // dim},r=1,m={length},n={length},d={dim},e={dim}"
@@ -34,6 +34,8 @@ def ours(binary, cell, configuration, limit):
                    "--shape", shape, "--json", out.name]
         if configuration:
             command += ["--configuration", configuration]
+        if alone:
+            command.append("--skip-reference")
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
             report = json.load(open(out.name))
@@ -68,6 +70,7 @@ def main():
     parser.add_argument("--lengths", type=numbers, default=[1024, 4096, 16384])
     parser.add_argument("--causal", type=numbers, default=[0, 1])
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--alone", action="store_true", help="without our hand-written kernels")
     parser.add_argument("--json")
     args = parser.parse_args()
     cells = [(dim, length, causal) for dim in args.dims for causal in args.causal
@@ -76,7 +79,7 @@ def main():
     best, details = {}, []
     for turn in range(args.rounds):
         for cell in cells:
-            result = ours(args.tilewright, cell, best.get(cell), 240)
+            result = ours(args.tilewright, cell, best.get(cell), args.alone, 240)
             if isinstance(result, str):
                 print(cell, result, file=sys.stderr, flush=True)
             else:
