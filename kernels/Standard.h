@@ -107,27 +107,29 @@ inline Schedule softmaxOnCpu() {
   return Schedule(cpu).tile(M, 4).tile(N, tune("BN", {64, 256}));
 }
 inline Schedule valuesOnHopper(int64_t elementBytes = 2) {
-  Tune bm = tune("BM", {128, 64}), stages = tune("stages", {3, 2});
+  Tune bm = tune("BM", {128, 64}), bn = tune("BN", {64, 32}),
+       stages = tune("stages", {3, 2});
   Tune e = extentOf(E) + 15;
   return Schedule(sm90a)
       .tile(M, bm)
-      .tile(N, 64)
+      .tile(N, bn)
       .whole(E)
       .stages(N, stages)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
-      .require((stages * 64 * (bm + e) + bm * e) * elementBytes <= 226 * 1024,
+      .require((stages * bn * (bm + e) + bm * e) * elementBytes <= 226 * 1024,
                "the tiles exceed the shared memory");
 }
 inline Schedule valuesOnAmpere(int64_t elementBytes = 2) {
-  Tune bm = tune("BM", {128, 64}), stages = tune("stages", {3, 2});
+  Tune bm = tune("BM", {128, 64}), bn = tune("BN", {64, 32}),
+       stages = tune("stages", {3, 2});
   Tune e = extentOf(E) + 15;
   return Schedule(sm80)
       .tile(M, bm)
-      .tile(N, 64)
+      .tile(N, bn)
       .whole(E)
       .stages(N, stages)
       .warpSpecialize({.producers = 0, .consumers = bm / 64})
-      .require(stages * 64 * (bm + e) * elementBytes <= 160 * 1024,
+      .require(stages * bn * (bm + e) * elementBytes <= 160 * 1024,
                "the tiles exceed the shared memory");
 }
 inline Schedule valuesOnCpu() {

@@ -541,28 +541,30 @@ void Planner::simplify(SmallVectorImpl<PlannedMask> &masks) {
 
 LogicalResult Planner::report(ArrayRef<PlannedMask> masks) {
   (void)badness(masks);
-  for (const Need &need : needs)
-    for (unsigned i : need.dead) {
-      if (!badness(need, i))
-        continue;
-      const DeadPoints &points = dead[i];
-      SmallVector<StringAttr> combined, axes;
-      getCombined(need.op, combined, axes);
-      InFlightDiagnostic diag =
-          need.op->emitOpError("combines points over axis '")
-          << combined[0].getValue() << "' under a mask";
-      for (StringAttr axis : points.axes)
-        if (!llvm::is_contained(axes, axis)) {
-          diag
-              << " that depends on axis '" << axis.getValue()
-              << "', which its operands do not have; broadcast an operand over "
-                 "'"
-              << axis.getValue() << "' first";
-          break;
-        }
-      diag.attachNote(points.loop->getLoc()) << "the mask is here";
-      return failure();
-    }
+  // What no mask can mend comes first: others may only wait for it.
+  for (bool lacksAxis : {true, false})
+    for (const Need &need : needs)
+      for (unsigned i : need.dead) {
+        const DeadPoints &points = dead[i];
+        SmallVector<StringAttr> combined, axes;
+        getCombined(need.op, combined, axes);
+        if (!badness(need, i) || (lacksAxis && contains(axes, points.axes)))
+          continue;
+        InFlightDiagnostic diag =
+            need.op->emitOpError("combines points over axis '")
+            << combined[0].getValue() << "' under a mask";
+        for (StringAttr axis : points.axes)
+          if (!llvm::is_contained(axes, axis)) {
+            diag << " that depends on axis '" << axis.getValue()
+                 << "', which its operands do not have; broadcast an operand "
+                    "over "
+                    "'"
+                 << axis.getValue() << "' first";
+            break;
+          }
+        diag.attachNote(points.loop->getLoc()) << "the mask is here";
+        return failure();
+      }
   return success();
 }
 
