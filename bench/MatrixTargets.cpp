@@ -114,8 +114,8 @@ CompileOptions optionsFor(StringRef target,
   return options;
 }
 
-/// The kernel in configurations to try, best first: one that `choice` picks,
-/// since tuning may arrive at any, and the first.
+/// The kernel in configurations to try: one that `choice` picks, since tuning
+/// may arrive at any, then all. Tuning passes over those that spill, too.
 std::vector<std::pair<std::string, dsl::Kernel>>
 configurations(const dsl::Kernel &kernel, dsl::Target target,
                const std::map<std::string, int64_t> &whole, uint64_t choice) {
@@ -126,8 +126,11 @@ configurations(const dsl::Kernel &kernel, dsl::Target target,
   if (feasible.empty())
     return {{"", kernel}};
   const dsl::Configuration &picked = feasible[choice % feasible.size()];
-  return {{picked.label(), kernel.configured(picked)},
-          {feasible[0].label(), kernel.configured(feasible[0])}};
+  std::vector<std::pair<std::string, dsl::Kernel>> result{
+      {picked.label(), kernel.configured(picked)}};
+  for (const dsl::Configuration &one : feasible)
+    result.emplace_back(one.label(), kernel.configured(one));
+  return result;
 }
 
 /// What code depends on: the kernel and the extents of axes held whole.
@@ -159,7 +162,7 @@ public:
       consumeError(std::move(failure));
       if (loaded)
         return std::make_unique<LoadedOnGpu>(device, std::move(*loaded), label);
-      // The choice may spill; the first must not.
+      // It may spill; some must not.
       failure = loaded.takeError();
     }
     return std::move(failure);

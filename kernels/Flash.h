@@ -72,9 +72,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||
                    row * (128 + 2 * 64) + 128 * 64 * bytesOfP > sharedBytes,
-               "small tiles are for wide heads")
-      .require(bm != 128 || bn >= 96 || row * (128 + 2 * 96) > sharedBytes,
-               "two consumers can hold more keys");
+               "small tiles are for wide heads");
 }
 /// Four warps of 16 or 32 rows each, which leaves room for two blocks on a
 /// multiprocessor, or eight and one.

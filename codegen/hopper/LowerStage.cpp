@@ -607,6 +607,7 @@ LogicalResult StageLowering::emitIf(scf::IfOp op) {
   for (auto [region, block] :
        llvm::zip(regions, SmallVector<Block *>{then, otherwise})) {
     channelStates = before;
+    Role saved = role; // the thread's place may be found anew inside
     nvvm.standAt(block);
     if (failed(emitBlock(region->front())) || failed(checkHeld(op, before)))
       return failure();
@@ -614,6 +615,7 @@ LogicalResult StageLowering::emitIf(scf::IfOp op) {
     Values results = flatten(region->front().getTerminator()->getOperands());
     llvm::append_range(results, countsOf(moving));
     nvvm.branch(join, results);
+    role = saved;
   }
   nvvm.standAt(join);
   size_t next = 0;

@@ -13,8 +13,8 @@
 //
 // The pieces are files of their own: LowerStage.cpp (kernel, roles, control),
 // Tiles, LaunchParameters, Elementwise, Math, SharedMemory, GlobalMemory,
-// Channels, Products, and what only Ampere's instructions need in ../ampere. The
-// target's table says which instructions there are; what a kernel uses was
+// Channels, Products, and what only Ampere's instructions need in ../ampere.
+// The target's table says which instructions there are; what a kernel uses was
 // decided when its ops were made.
 //
 //===----------------------------------------------------------------------===//

@@ -505,8 +505,29 @@ template <class WriteOp> LogicalResult StageBuilder::emitWrite(WriteOp op) {
         !op->template getParentOfType<tile::FoldOp>() &&
         static_cast<int64_t>(op.getAt().size()) <= target.copyRankLimit) {
       SmemType smem = smemTypeFor(type, op.getAt());
-      if (smem.getSwizzle() && smem.getExtents().front() % (2 * warps) == 0)
-        return emitStoreThroughSmem(op, smem);
+      if (smem.getSwizzle() && smem.getExtents().front() % (2 * warps) == 0) {
+        if (!origins.contains(last))
+          return emitStoreThroughSmem(op, smem);
+        // The copy engine writes 16 bytes at a time: rows that end inside of
+        // them are left to the threads, which write no more than is there.
+        Value value = anyFragOf(op.getValue());
+        int64_t perCopy = 128 / type.getElementType().getIntOrFloatBitWidth();
+        Value rest = arith::RemUIOp::create(
+            builder, loc, tile::ExtentOp::create(builder, loc, last),
+            constant(perCopy));
+        Value whole = arith::CmpIOp::create(
+            builder, loc, arith::CmpIPredicate::eq, rest, constant(0));
+        auto either = scf::IfOp::create(builder, loc, TypeRange(), whole,
+                                        /*withElseRegion=*/true);
+        OpBuilder::InsertionGuard guard(builder);
+        builder.setInsertionPoint(either.thenBlock()->getTerminator());
+        if (failed(emitStoreThroughSmem(op, smem)))
+          return failure();
+        builder.setInsertionPoint(either.elseBlock()->getTerminator());
+        stage::GlobalStoreOp::create(builder, loc, value, tensor,
+                                     coordinates(op.getAt()), op.getAt());
+        return success();
+      }
     }
   }
   Value value =

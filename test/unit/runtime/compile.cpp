@@ -355,12 +355,11 @@ struct CompileForGpu : FakeDeviceTest {
 TEST_F(CompileForGpu, LaunchesIntoAStream) {
   EXPECT_EQ(targetOf(), sm90a);
   EXPECT_EQ(targetOf(7), cpu);
-  Executable flash =
-      compile(zoo::flashForward({}, {}).with(zoo::flashOnHopper()), sm90a,
-              {.tunables = {{"BM", 128}, {"BN", 96}, {"overlap", 0}},
-               .extents = {{"d", 128}, {"e", 128}}});
-  EXPECT_EQ(flash.configuration(),
-            "BM = 128, BN = 96, overlap = 0, stages = 2");
+  Executable flash = compile(
+      zoo::flashForward({}, {}).with(zoo::flashOnHopper()), sm90a,
+      {.tunables = {{"BM", 128}, {"BN", 96}, {"QREG", 0}, {"section", 0}},
+       .extents = {{"d", 128}, {"e", 128}}});
+  EXPECT_EQ(flash.configuration(), "BM = 128, BN = 96, QREG = 0, section = 0");
   Stream stream = llvm::cantFail(Stream::create(device));
   Executable onStream = flash.on(static_cast<cuda::CUstream>(stream));
   int loads = state.modulesFromPtx;
