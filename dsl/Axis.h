@@ -8,8 +8,8 @@
 #pragma once
 
 #include "codegen/LaunchPlan.h"
+#include <array>
 #include <cstddef>
-#include <span>
 #include <type_traits>
 
 namespace tilewright::dsl {
@@ -75,7 +75,28 @@ concept NumberFor =
 // Lists of axes
 //===----------------------------------------------------------------------===//
 
-using AxisSpan = std::span<const Axis>;
+/// Elements in a row that somebody else owns. std::span would take a tenth of
+/// the time in which a kernel file compiles.
+template <class T> class Span {
+public:
+  constexpr Span() = default;
+  constexpr Span(const T *first, size_t count) : first(first), count(count) {}
+  template <size_t n>
+  constexpr Span(const T (&from)[n]) : first(from), count(n) {}
+  template <size_t n>
+  constexpr Span(const std::array<T, n> &from) : first(from.data()), count(n) {}
+  constexpr const T *begin() const { return first; }
+  constexpr const T *end() const { return first + count; }
+  constexpr const T *data() const { return first; }
+  constexpr size_t size() const { return count; }
+  constexpr bool empty() const { return count == 0; }
+  constexpr const T &operator[](size_t i) const { return first[i]; }
+
+private:
+  const T *first = nullptr;
+  size_t count = 0;
+};
+using AxisSpan = Span<Axis>;
 
 template <Axis... A> struct Axes {
   static constexpr size_t size = sizeof...(A);

@@ -30,8 +30,7 @@ static std::string parseSignature(StringRef signature,
 }
 
 void dsl::detail::beginKernel(std::string_view signature,
-                              std::span<const ArgumentSpec> args,
-                              const Site &site) {
+                              Span<ArgumentSpec> args, const Site &site) {
   if (current)
     throw Error({"a kernel is begun inside of kernel " + current->module->name,
                  "kernels side by side", "", place(site),
@@ -240,8 +239,7 @@ void dsl::detail::endParallel() {
 }
 
 ScopeId dsl::detail::beginFold(ScopeId at, AxisSpan axisSpan,
-                               std::span<const Handle> inits,
-                               const Site &site) {
+                               Span<Handle> inits, const Site &site) {
   State &s = state(site);
   SmallVector<StringAttr> axes = axisNames(s, axisSpan);
   size_t depth = depthOf(s, at, site);
@@ -276,8 +274,7 @@ Handle dsl::detail::regionArgument(size_t i) {
   return current->add(current->builder.getInsertionBlock()->getArgument(i));
 }
 
-void dsl::detail::yieldValues(std::span<const Handle> handles,
-                              const Site &site) {
+void dsl::detail::yieldValues(Span<Handle> handles, const Site &site) {
   State &s = state(site);
   SmallVector<Value> values;
   for (Handle handle : handles)

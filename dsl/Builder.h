@@ -82,7 +82,7 @@ struct ArgumentSpec {
 
 /// Begins a kernel on this thread. `signature` is a name, with the names of
 /// the arguments if it goes on in parentheses: "gemm(a, b, c)".
-void beginKernel(std::string_view signature, std::span<const ArgumentSpec> args,
+void beginKernel(std::string_view signature, Span<ArgumentSpec> args,
                  const Site &site);
 /// Argument `i` of the kernel begun.
 Handle argument(size_t i);
@@ -109,11 +109,11 @@ ScopeId beginParallel(AxisSpan axes, const Site &site);
 void endParallel();
 
 /// `at` is the point around the fold.
-ScopeId beginFold(ScopeId at, AxisSpan axes, std::span<const Handle> inits,
+ScopeId beginFold(ScopeId at, AxisSpan axes, Span<Handle> inits,
                   const Site &site);
 /// Carried value `i` of the innermost region of a fold.
 Handle regionArgument(size_t i);
-void yieldValues(std::span<const Handle> values, const Site &site);
+void yieldValues(Span<Handle> values, const Site &site);
 /// After the body's yield: what follows is the mask, until yieldValues. In it
 /// `index` sees the axes of the tiles of the body.
 void beginMask(const Site &site);

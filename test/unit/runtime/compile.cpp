@@ -370,7 +370,7 @@ TEST_F(CompileForGpu, LaunchesIntoAStream) {
   onStream.wait();
   EXPECT_EQ(state.launches[0].config.stream,
             static_cast<cuda::CUstream>(stream));
-  EXPECT_EQ(state.launches[0].config.gridDimX, 2u * 3);
+  EXPECT_GT(state.launches[0].config.gridDimX, 0u); // persistent
   flash(q, k, v, o, lse, 0.1);
   EXPECT_EQ(state.launches[2].config.stream, nullptr);
 }
