@@ -158,8 +158,8 @@ public:
   /// The value of the first lane: what ptxas then knows to be uniform.
   Value broadcastFirstLane(Value a);
   /// A value in which the lanes of the mask, all that execute it, agree: by a
-  /// reduction, whose result ptxas leaves in a uniform register, so that loops
-  /// that depend on it stay uniform, too.
+  /// reduction, whose result is in a uniform register. Loops that depend on it
+  /// are still divergent to ptxas.
   Value uniform(Value a, int64_t lanes);
   Value shuffleXor(Value a, int64_t mask);
   void syncThreads();

@@ -128,10 +128,6 @@ LogicalResult StageLowering::emitTiles(function_ref<LogicalResult()> body) {
   return success();
 }
 
-//===----------------------------------------------------------------------===//
-// The ring
-//===----------------------------------------------------------------------===//
-
 bool StageLowering::runsInOneThread(Region &body) {
   bool copies = false;
   WalkResult result = body.walk([&](Operation *op) {
@@ -151,6 +147,10 @@ bool StageLowering::runsInOneThread(Region &body) {
   });
   return copies && !result.wasInterrupted();
 }
+
+//===----------------------------------------------------------------------===//
+// The ring
+//===----------------------------------------------------------------------===//
 
 void StageLowering::layOutQueue(stage::RolesOp roles, int64_t &offset) {
   if (!kernel.getPersistent() || !kernel.getDescendingAttr() || !roles ||
