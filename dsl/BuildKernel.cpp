@@ -13,10 +13,6 @@ namespace tile = tilewright::tile;
 // Kernels
 //===----------------------------------------------------------------------===//
 
-tile::KernelOp Module::kernel() const {
-  return *module.get().getOps<tile::KernelOp>().begin();
-}
-
 /// Splits "name(a, b)"; names is empty if there are no parentheses.
 static std::string parseSignature(StringRef signature,
                                   SmallVectorImpl<StringRef> &names) {
@@ -52,8 +48,9 @@ void dsl::detail::beginKernel(std::string_view signature,
   s.id = ++count;
   s.module->name = name;
   Location loc = locate(s, site);
-  s.module->module = ModuleOp::create(loc);
-  s.builder.setInsertionPointToEnd(s.module->module->getBody());
+  s.module->owner =
+      std::make_shared<OwningOpRef<ModuleOp>>(ModuleOp::create(loc));
+  s.builder.setInsertionPointToEnd(s.module->module().getBody());
   s.kernel = tile::KernelOp::create(
       s.builder, loc, s.builder.getStringAttr(name), s.builder.getArrayAttr({}),
       s.builder.getDenseI32ArrayAttr({}), tile::ScheduleAttr());
@@ -151,7 +148,7 @@ static void checkExtents(State &s) {
              unknown.getValue().str()});
 }
 
-std::shared_ptr<const Module> dsl::detail::endKernel(const Site &site) {
+Shared<Module> dsl::detail::endKernel(const Site &site) {
   State &s = *current;
   s.kernel.setArgNamesAttr(s.builder.getArrayAttr(s.argNames));
   s.kernel.setArgKinds(s.argKinds);
@@ -172,28 +169,13 @@ std::shared_ptr<const Module> dsl::detail::endKernel(const Site &site) {
     }
     return success();
   });
-  if (failed(verify(*s.module->module)))
+  if (failed(verify(s.module->module())))
     throw Error(failure.value_or(Error::Parts{
         "kernel " + s.module->name + " is invalid", "", "", place(site), ""}));
-  return std::move(s.module);
+  return Shared<Module>(s.module.release());
 }
 
 void dsl::detail::abandonKernel() { current.reset(); }
-
-std::string dsl::detail::printModule(const Module &module, bool withLocations) {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  OpPrintingFlags flags;
-  if (withLocations)
-    flags.enableDebugInfo(true, /*prettyForm=*/false);
-  module.module.get().print(stream, flags);
-  stream << "\n";
-  return text;
-}
-
-const std::string &dsl::detail::nameOf(const Module &module) {
-  return module.name;
-}
 
 //===----------------------------------------------------------------------===//
 // Loops
@@ -336,43 +318,4 @@ Handle dsl::detail::endFold() {
   for (Value result : fold.getResults())
     s.add(result);
   return first;
-}
-
-//===----------------------------------------------------------------------===//
-// Schedules
-//===----------------------------------------------------------------------===//
-
-tile::ScheduleAttr
-dsl::detail::scheduleAttr(MLIRContext *context,
-                          const Configuration &configuration) {
-  Builder builder(context);
-  auto dictionary =
-      [&](const std::vector<std::pair<std::string, int64_t>> &entries) {
-        SmallVector<NamedAttribute> attrs;
-        for (const auto &[axis, extent] : entries)
-          attrs.push_back(
-              builder.getNamedAttr(axis, builder.getI64IntegerAttr(extent)));
-        return builder.getDictionaryAttr(attrs);
-      };
-  return tile::ScheduleAttr::get(
-      context, dictionary(configuration.tile), configuration.consumers,
-      configuration.stages.empty() ? DictionaryAttr()
-                                   : dictionary(configuration.stages),
-      configuration.overlap, configuration.persistent, configuration.registers,
-      configuration.descending.empty()
-          ? StringAttr()
-          : builder.getStringAttr(configuration.descending),
-      configuration.section);
-}
-
-std::shared_ptr<const Module>
-dsl::detail::configure(const Module &module,
-                       const Configuration &configuration) {
-  auto result = std::make_shared<Module>();
-  result->context = module.context;
-  result->module = module.module.get().clone();
-  result->name = module.name;
-  result->kernel().setScheduleAttr(
-      scheduleAttr(module.context.get(), configuration));
-  return result;
 }

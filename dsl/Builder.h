@@ -10,7 +10,6 @@
 #pragma once
 
 #include "dsl/Schedule.h"
-#include <memory>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -87,15 +86,9 @@ void beginKernel(std::string_view signature, Span<ArgumentSpec> args,
 /// Argument `i` of the kernel begun.
 Handle argument(size_t i);
 /// Ends it, verifies it and gives it away.
-std::shared_ptr<const Module> endKernel(const Site &site);
+Shared<Module> endKernel(const Site &site);
 /// Drops the kernel under construction, if any.
 void abandonKernel();
-
-std::string printModule(const Module &module, bool withLocations);
-/// A copy of the kernel whose schedule is this configuration.
-std::shared_ptr<const Module> configure(const Module &module,
-                                        const Configuration &configuration);
-const std::string &nameOf(const Module &module);
 
 /// The argument that a Param or a Table of this name is bound to at launch.
 Handle namedArgument(ArgKind kind, const std::string &name, DType type,

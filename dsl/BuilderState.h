@@ -32,7 +32,7 @@ struct State {
   uint32_t id;
   std::shared_ptr<mlir::MLIRContext> context =
       std::make_shared<mlir::MLIRContext>();
-  std::shared_ptr<Module> module = std::make_shared<Module>();
+  std::unique_ptr<Module> module = std::make_unique<Module>();
   mlir::OpBuilder builder{context.get()};
   tile::KernelOp kernel;
   std::vector<mlir::Value> values;

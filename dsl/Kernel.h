@@ -101,47 +101,29 @@ struct KernelGuard {
 /// A kernel in the tile dialect, verified, with the schedules it may run by.
 class Kernel {
 public:
-  explicit Kernel(std::shared_ptr<const detail::Module> module)
+  explicit Kernel(detail::Shared<detail::Module> module)
       : contents(std::move(module)) {}
 
-  const std::string &name() const { return detail::nameOf(*contents); }
+  const std::string &name() const;
   /// The kernel as text; with locations, each op says where it was written.
-  std::string mlir(bool withLocations = false) const {
-    return detail::printModule(*contents, withLocations);
-  }
+  std::string mlir(bool withLocations = false) const;
 
   /// The kernel with one more schedule.
-  Kernel with(Schedule schedule) const {
-    Kernel result = *this;
-    result.choices.push_back(std::move(schedule));
-    return result;
-  }
-  const std::vector<Schedule> &schedules() const { return choices; }
+  Kernel with(Schedule schedule) const;
+  const std::vector<Schedule> &schedules() const;
   /// Every configuration of the schedules for a target, feasible or not.
   /// `extents`: of axes held whole, which some schedules ask for.
   std::vector<Configuration>
   configurations(Target target,
-                 const std::map<std::string, int64_t> &extents = {}) const {
-    std::vector<Configuration> result;
-    for (const Schedule &schedule : choices)
-      if (schedule.target() == target)
-        for (Configuration &configuration : schedule.configurations(extents))
-          result.push_back(std::move(configuration));
-    return result;
-  }
+                 const std::map<std::string, int64_t> &extents = {}) const;
   /// The kernel with one configuration as its schedule.
-  Kernel configured(const Configuration &configuration) const {
-    return Kernel(detail::configure(*contents, configuration));
-  }
+  Kernel configured(const Configuration &configuration) const;
 
   /// What the compiler reads; see dsl/Module.h.
-  const std::shared_ptr<const detail::Module> &module() const {
-    return contents;
-  }
+  const detail::Module &module() const { return *contents; }
 
 private:
-  std::shared_ptr<const detail::Module> contents;
-  std::vector<Schedule> choices;
+  detail::Shared<detail::Module> contents;
 };
 
 /// Makes a kernel of a lambda over In, Out, InOut and Scalar arguments. The

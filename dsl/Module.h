@@ -10,16 +10,20 @@
 #include "dsl/Schedule.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/IntrusiveRefCntPtr.h"
 
 namespace tilewright::dsl::detail {
 
 /// The module of one kernel. Its context, in which only the tile dialect is
 /// loaded, may be shared by kernels that differ in their schedules; threads
 /// that run passes read it into contexts of their own.
-struct Module {
+struct Module : llvm::ThreadSafeRefCountedBase<Module> {
   std::shared_ptr<mlir::MLIRContext> context;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> owner;
   std::string name;
+  std::vector<Schedule> schedules;
+
+  mlir::ModuleOp module() const { return **owner; }
 
   tile::KernelOp kernel() const;
 };

@@ -9,8 +9,7 @@
 #pragma once
 
 #include "dsl/Axis.h"
-#include <functional>
-#include <initializer_list>
+#include "dsl/Shared.h"
 #include <map>
 #include <string>
 #include <vector>
@@ -18,6 +17,12 @@
 // Shown by the library, which is built with hidden symbols.
 #pragma GCC visibility push(default)
 namespace tilewright::dsl {
+namespace detail {
+struct Expression;
+struct ScheduleParts;
+extern template class Shared<Expression>;
+extern template class Shared<ScheduleParts>;
+} // namespace detail
 
 /// A machine to compile for.
 struct Target {
@@ -39,12 +44,10 @@ public:
   /// A tunable and the values to try.
   Tune(std::string name, std::vector<int64_t> values);
 
-  int64_t at(const Assignment &assignment) const { return eval(assignment); }
-  const std::string &text() const { return shown; }
+  int64_t at(const Assignment &assignment) const;
+  const std::string &text() const;
   /// The tunables that this depends on, each with its values.
-  const std::map<std::string, std::vector<int64_t>> &tunables() const {
-    return uses;
-  }
+  const std::map<std::string, std::vector<int64_t>> &tunables() const;
 
 #define TILEWRIGHT_TUNE(OP)                                                    \
   friend Tune operator OP(const Tune &a, const Tune &b) {                      \
@@ -66,19 +69,15 @@ public:
 #undef TILEWRIGHT_TUNE
 
 private:
-  Tune() = default;
+  explicit Tune(detail::Shared<detail::Expression> expression);
   friend Tune extentOf(Axis axis);
   static Tune combine(std::string_view op, const Tune &a, const Tune &b);
 
-  std::function<int64_t(const Assignment &)> eval;
-  std::string shown;
-  std::map<std::string, std::vector<int64_t>> uses;
+  detail::Shared<detail::Expression> contents;
 };
 
 /// `Tune bm = tune("BM", {64, 128});`
-inline Tune tune(std::string name, std::vector<int64_t> values) {
-  return Tune(std::move(name), std::move(values));
-}
+Tune tune(std::string name, std::vector<int64_t> values);
 
 /// The extent of an axis that is held whole, for the schedules of a kernel that
 /// serves many; 0 where configurations() is not told it.
@@ -116,16 +115,16 @@ struct Roles {
 
 class Schedule {
 public:
-  explicit Schedule(Target target) : machine(target) {}
+  explicit Schedule(Target target);
 
   /// A loop over `axis` takes `extent` elements at a time. A loop axis that is
   /// not named goes one by one.
   Schedule tile(Axis axis, Tune extent) const;
   /// Axes held whole: no loop walks them. It is checked, not needed.
   template <class... X> Schedule whole(X... axes) const {
-    Schedule result = *this;
-    (result.wholeAxes.push_back(axes.name), ...);
-    return result;
+    static_assert(sizeof...(X) > 0, "whole takes at least one axis");
+    const Axis all[] = {axes...};
+    return holding(all);
   }
   /// Tiles in flight of what a fold over `axis` loads.
   Schedule stages(Axis axis, Tune depth) const;
@@ -147,24 +146,18 @@ public:
   /// Configurations for which `condition` is 0 are infeasible: `why`.
   Schedule require(Tune condition, std::string why) const;
 
-  const Target &target() const { return machine; }
-  const std::vector<std::string> &wholeNames() const { return wholeAxes; }
+  const Target &target() const;
+  const std::vector<std::string> &wholeNames() const;
   /// Every configuration, feasible or not; the last tunable varies fastest.
   /// `extents`: of axes held whole.
   std::vector<Configuration>
   configurations(const std::map<std::string, int64_t> &extents = {}) const;
 
 private:
-  Target machine;
-  std::vector<std::pair<std::string, Tune>> tiles, depths;
-  std::vector<std::string> wholeAxes;
-  std::vector<std::pair<Tune, std::string>> requirements;
-  Roles roles{0, 1};
-  Tune overlaps = 0;
-  Tune persists = 0;
-  Tune holds = 0;
-  std::string lastFirst;
-  Tune sections = 0;
+  explicit Schedule(detail::Shared<detail::ScheduleParts> parts);
+  Schedule holding(detail::AxisSpan axes) const;
+
+  detail::Shared<detail::ScheduleParts> contents;
 };
 
 } // namespace tilewright::dsl

@@ -122,7 +122,7 @@ private:
 //===----------------------------------------------------------------------===//
 
 void Executable::State::findWholeAxes() {
-  tile::KernelOp op = kernel.module()->kernel();
+  tile::KernelOp op = kernel.module().kernel();
   EquivalenceClasses<mlir::StringAttr> related = relatedAxes(op);
   for (mlir::StringAttr axis : wholeAxes(op)) {
     // An axis may be another name for an argument's.
@@ -158,7 +158,7 @@ static bool matches(const Configuration &configuration,
 
 void Executable::State::choose(const dsl::Assignment &tunables) {
   // A kernel that was configured says itself how it runs.
-  if (kernel.module()->kernel().getScheduleAttr() && tunables.empty())
+  if (kernel.module().kernel().getScheduleAttr() && tunables.empty())
     return;
   std::vector<Configuration> all = kernel.configurations(target);
   if (all.empty() && tunables.empty())
@@ -234,7 +234,7 @@ SmallVector<Configuration> Executable::State::smallerDefaults() const {
   // The least rows of a Hopper MMA; and half of the default of folds.
   constexpr int64_t fewRows = 64, fewSteps = 32;
   SmallVector<Configuration> result;
-  tile::KernelOp op = kernel.module()->kernel();
+  tile::KernelOp op = kernel.module().kernel();
   if (!device || op.getScheduleAttr())
     return result;
   mlir::ArrayAttr outer = op.getParallel().getAxes();
@@ -439,7 +439,7 @@ std::shared_ptr<Loaded> Executable::State::codeFor(
   Expected<std::shared_ptr<Loaded>> made = make();
   if (!made)
     throw tilewright::Error({toString(made.takeError()), "", "",
-                             placeOf(kernel.module()->kernel()), ""});
+                             placeOf(kernel.module().kernel()), ""});
   loaded.push_back(*made);
   return last = *made;
 }
@@ -604,7 +604,7 @@ Executable tilewright::compile(const dsl::Kernel &kernel, dsl::Target target,
     check(checkTarget(device->properties(), kernel.name(), target.name));
   }
   // A plan of arguments alone: what can be checked before there is code.
-  tile::KernelOp op = kernel.module()->kernel();
+  tile::KernelOp op = kernel.module().kernel();
   LaunchPlan plan;
   plan.entry = kernel.name();
   plan.target = target.name;
