@@ -20,7 +20,7 @@ install(FILES ${CMAKE_BINARY_DIR}/TilewrightConfig.cmake
   ${CMAKE_BINARY_DIR}/TilewrightConfigVersion.cmake DESTINATION ${packageDir})
 
 # No header of these includes one of LLVM, MLIR or CUDA.
-set(dslHeaders Axis Builder Kernel Modifier Param Schedule Tile tilewright)
+set(dslHeaders Axis Builder Kernel Modifier Param Schedule Shared Tile tilewright)
 list(TRANSFORM dslHeaders REPLACE "(.+)" "dsl/\\1.h")
 foreach(header IN LISTS dslHeaders ITEMS codegen/Error.h codegen/LaunchPlan.h
     runtime/Arguments.h runtime/Compile.h)
