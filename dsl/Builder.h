@@ -72,6 +72,7 @@ enum class Reduce : uint8_t { sum, max, min };
 
 /// A finished kernel; defined in dsl/Module.h, which includes MLIR.
 struct Module;
+extern template class Shared<Module>;
 
 struct ArgumentSpec {
   ArgKind kind;

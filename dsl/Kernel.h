@@ -98,6 +98,8 @@ struct KernelGuard {
 // Kernel
 //===----------------------------------------------------------------------===//
 
+// Shown by the library, which is built with hidden symbols.
+#pragma GCC visibility push(default)
 /// A kernel in the tile dialect, verified, with the schedules it may run by.
 class Kernel {
 public:
@@ -125,6 +127,7 @@ public:
 private:
   detail::Shared<detail::Module> contents;
 };
+#pragma GCC visibility pop
 
 /// Makes a kernel of a lambda over In, Out, InOut and Scalar arguments. The
 /// signature is the kernel's name; "gemm(a, b, c)" also names its arguments,
