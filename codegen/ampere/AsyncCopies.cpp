@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/hopper/LowerStage.h"
+#include "codegen/passes/Hints.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -55,10 +56,8 @@ LogicalResult StageLowering::emitAsyncLoad(stage::AsyncLoadOp op) {
   auto dimOf = [&](StringAttr axis) {
     return llvm::find(dims, axis) - dims.begin();
   };
-  // An axis that is held whole starts at 0, and its extent is a multiple of 8.
   size_t last = rank - 1;
-  bool wholeRows =
-      nvvm.asConstant(registers[op.getCoords()[last]].front()) == 0;
+  bool wholeRows = op->hasAttr(hints::wholeRows);
   Value column = nvvm.mul(chunk, elements);
   base = nvvm.add(base, nvvm.zext(column, nvvm.i64));
   Value pointer = pointerOf(op.getTensor(), chunkBytes);

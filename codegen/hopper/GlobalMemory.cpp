@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/hopper/LowerStage.h"
+#include "codegen/passes/Hints.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -82,10 +83,10 @@ StageLowering::planGlobal(Operation *op, Value tensor, ValueRange coords,
   int64_t bytes = std::max<int64_t>(
       1, tensorType.getElementType().getIntOrFloatBitWidth() / 8);
 
-  // Along a whole axis tiles start at 0, and its extent is a multiple of 8.
+  // Rows that are held whole are made of vectors.
   int64_t width = 1;
   if (vectors && tile && tile.indexOf(dims.back()) >= 0 &&
-      nvvm.asConstant(registers[coords.back()].front()) == 0)
+      op->hasAttr(hints::wholeRows))
     for (int64_t wide : {8, 4, 2})
       if (width == 1 && wide * bytes <= vectorBytes &&
           isVector(tile, dims.back(), wide))

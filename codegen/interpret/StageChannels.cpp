@@ -1,5 +1,6 @@
 //===- StageChannels.cpp - Channels, copies, barriers and fences ----------===//
 #include "codegen/interpret/StageMachine.h"
+#include "codegen/passes/Hints.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -480,12 +481,6 @@ bool Machine::makeRows(Agent &agent, stage::AsyncLoadOp op, const TileRef &ref,
         box.strides.push_back(copy.tensor->strides[dim]);
         box.coords.push_back(corner[dim] + (axis <= last ? at[axis] : 0));
         box.box.push_back(axis == last ? columns : 1);
-        if (dim + 1 < corner.size() && copy.tensor->strides[dim] % 16) {
-          fail("unsupported", op,
-               "strides are multiples of 16 bytes, got " +
-                   Twine(copy.tensor->strides[dim]));
-          return false;
-        }
       }
       copy.boxes.push_back(std::move(box));
     }
@@ -511,9 +506,15 @@ static void forEachRun(const hardware::TensorBox &box, const F &visit) {
 
 void Machine::land(Copy &copy) {
   Actor who{copy.component, copy.time, copy.op, copy.isAsync, &copy.known};
+  // Of rows that are said to be held whole, whole pieces are copied, whatever
+  // the extent is: behind it lies padding.
+  bool wholePieces = copy.op->hasAttr(hints::wholeRows);
   for (const hardware::TensorBox &box : copy.boxes)
     forEachRun(box, [&](uint32_t address, auto &offsets) {
-      uint8_t bytes[16] = {};
+      uint8_t bytes[GlobalTensor::pieceBytes] = {};
+      if (wholePieces && offsets[0])
+        for (auto [i, offset] : llvm::enumerate(offsets))
+          offset = *offsets[0] + int64_t(i) * box.elementBytes;
       for (auto [i, offset] : llvm::enumerate(offsets))
         if (offset)
           std::copy_n(copy.tensor->bytes.begin() + *offset, box.elementBytes,
@@ -547,8 +548,15 @@ void Machine::flush(Copy &copy, Agent &agent) {
   Actor who{copy.component, copy.time, copy.op, /*isAsync=*/true, &copy.known};
   for (const hardware::TensorBox &box : copy.boxes)
     forEachRun(box, [&](uint32_t address, auto &offsets) {
-      uint8_t bytes[16];
+      uint8_t bytes[GlobalTensor::pieceBytes];
       memory.read(who, address, 16, -1, bytes);
+      if (offsets.front() && !offsets.back())
+        report("padding", copy.op, nullptr,
+               describe(copy.op) + " of " + agent.name + " writes whole " +
+                   Twine(GlobalTensor::pieceBytes) + " bytes, and a row of '" +
+                   copy.tensor->name +
+                   "' ends inside of them: it writes behind the row; needs "
+                   "stage.global_store");
       for (auto [i, offset] : llvm::enumerate(offsets))
         if (offset)
           storeElement(agent, copy.op, *copy.tensor, copy.tileNumber, *offset,

@@ -69,18 +69,20 @@ static llvm::Error bindArguments(Launch &launch, Arguments &arguments) {
     for (size_t dim = rank; dim-- > 0;) {
       tensor.strides[dim] = stride;
       stride *= host.sizes[dim];
+      if (dim + 1 == rank && rank > 1)
+        stride = llvm::alignTo(stride, GlobalTensor::pieceBytes);
       if (llvm::Error error = bindExtent(launch, type.getAxes()[dim].getValue(),
                                          host.sizes[dim], name))
         return error;
     }
     tensor.isOutput = kernel.getArgKinds()[i] ==
                       static_cast<int32_t>(tile::ArgumentKind::out);
-    tensor.bytes.resize(static_cast<size_t>(stride));
-    tensor.isWritten.assign(host.values.size(), !tensor.isOutput);
-    tensor.writers.resize(host.values.size());
+    tensor.bytes.assign(static_cast<size_t>(stride), 0xff);
+    size_t places = static_cast<size_t>(stride / bytesOf(host.type));
+    tensor.isWritten.assign(places, !tensor.isOutput);
+    tensor.writers.resize(places);
     for (auto [element, value] : llvm::enumerate(host.values))
-      encode(host.type, value,
-             tensor.bytes.data() + element * bytesOf(host.type));
+      encode(host.type, value, tensor.bytes.data() + tensor.offsetOf(element));
     launch.tensors.emplace(name, std::move(tensor));
   }
   for (auto &[name, host] : arguments)
@@ -102,13 +104,13 @@ static void finish(Launch &launch, Arguments &arguments) {
     HostTensor &host = arguments[name];
     size_t missing = 0, first = 0;
     for (size_t element = 0; element < host.values.size(); ++element) {
-      if (!tensor.isWritten[element] && !missing++)
+      int64_t offset = tensor.offsetOf(element);
+      bool isWritten = tensor.isWritten[offset / bytesOf(tensor.type)];
+      if (!isWritten && !missing++)
         first = element;
       host.values[element] =
-          tensor.isWritten[element]
-              ? decode(tensor.type,
-                       tensor.bytes.data() + element * bytesOf(tensor.type))
-              : std::numeric_limits<double>::quiet_NaN();
+          isWritten ? decode(tensor.type, tensor.bytes.data() + offset)
+                    : std::numeric_limits<double>::quiet_NaN();
     }
     if (missing)
       launch.reporter.report(

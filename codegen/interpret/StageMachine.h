@@ -19,12 +19,26 @@ namespace tilewright::interpret {
 
 /// An argument in global memory.
 struct GlobalTensor {
+  /// Copies move, and the copy engine writes, pieces of so many bytes.
+  static constexpr int64_t pieceBytes = 16;
+
   std::string name;
   DType type = DType::f32;
-  std::vector<int64_t> sizes, strides; ///< strides in bytes
+  /// Strides in bytes. Rows that end inside of a piece are padded to its end,
+  /// and the padding is NaN.
+  std::vector<int64_t> sizes, strides;
   std::vector<uint8_t> bytes;
   bool isOutput = false;
-  /// Of each element: it has a value, and who stored it last.
+
+  /// The offset of an element of the dense, row-major tensor.
+  int64_t offsetOf(size_t element) const {
+    if (sizes.size() < 2)
+      return static_cast<int64_t>(element) * bytesOf(type);
+    auto number = static_cast<int64_t>(element);
+    return number / sizes.back() * strides[sizes.size() - 2] +
+           number % sizes.back() * bytesOf(type);
+  }
+  /// By offset in elements: it has a value, and who stored it last.
   std::vector<uint8_t> isWritten;
   struct Writer {
     int64_t tile = -1;

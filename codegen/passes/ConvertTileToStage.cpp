@@ -77,6 +77,7 @@ private:
   LogicalResult emitLoad(tile::LoadOp load);
   template <class WriteOp> LogicalResult emitWrite(WriteOp op);
   LogicalResult emitStoreThroughSmem(tile::StoreOp op, SmemType type);
+  void noteWholeRows(Operation *access, Type tile, ArrayAttr at);
   void announceSlots(Operation *op, Block &block);
   void releaseSlots(Operation *op, Block &block);
 
@@ -420,14 +421,25 @@ static SmemType smemTypeFor(TileType type, ArrayAttr at) {
                        swizzleFor(rowBytes));
 }
 
+/// Tells the lowering where the last axis of an access is held whole.
+void StageBuilder::noteWholeRows(Operation *access, Type tile, ArrayAttr at) {
+  if (at.empty())
+    return;
+  auto last = cast<StringAttr>(at.getValue().back());
+  if (tile::hasAxis(tile, last) && !origins.contains(last))
+    access->setAttr(hints::wholeRows, builder.getUnitAttr());
+}
+
 LogicalResult StageBuilder::emitLoad(tile::LoadOp load) {
   Value tensor = versions[load.getTensor()].front();
   if (!smemLoads.contains(load)) {
     Type type = load.getType();
     if (auto tileType = dyn_cast<TileType>(type))
       type = tileType.withLayout(layoutOfValue(load));
-    versions[load] = {stage::GlobalLoadOp::create(
-        builder, loc, type, tensor, coordinates(load.getAt()), load.getAt())};
+    auto loaded = stage::GlobalLoadOp::create(
+        builder, loc, type, tensor, coordinates(load.getAt()), load.getAt());
+    noteWholeRows(loaded, load.getType(), load.getAt());
+    versions[load] = {loaded};
     return success();
   }
 
@@ -460,8 +472,10 @@ LogicalResult StageBuilder::emitLoad(tile::LoadOp load) {
     stage::TmaLoadOp::create(builder, loc, tensor, coordinates(load.getAt()),
                              load.getAt(), slot);
   else
-    stage::AsyncLoadOp::create(builder, loc, tensor, coordinates(load.getAt()),
-                               load.getAt(), slot);
+    noteWholeRows(stage::AsyncLoadOp::create(builder, loc, tensor,
+                                             coordinates(load.getAt()),
+                                             load.getAt(), slot),
+                  load.getType(), load.getAt());
   return success();
 }
 
@@ -533,8 +547,10 @@ template <class WriteOp> LogicalResult StageBuilder::emitWrite(WriteOp op) {
   Value value =
       type ? anyFragOf(op.getValue()) : versions[op.getValue()].front();
   if constexpr (std::is_same_v<WriteOp, tile::StoreOp>)
-    stage::GlobalStoreOp::create(builder, loc, value, tensor,
-                                 coordinates(op.getAt()), op.getAt());
+    noteWholeRows(stage::GlobalStoreOp::create(builder, loc, value, tensor,
+                                               coordinates(op.getAt()),
+                                               op.getAt()),
+                  op.getValue().getType(), op.getAt());
   else
     stage::GlobalAddOp::create(builder, loc, value, tensor,
                                coordinates(op.getAt()), op.getAt());

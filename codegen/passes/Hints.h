@@ -15,4 +15,11 @@ inline constexpr llvm::StringLiteral registers = "stage.registers";
 /// On ops of a fold, array<i64: stage, order>: how to skew it.
 inline constexpr llvm::StringLiteral step = "stage.step";
 
+/// On an op that moves a tile from or to a tensor, unit: the tensor's last axis
+/// is in the tile and held whole, so that each row of the tensor that it
+/// touches is moved from its first element to its last, which ends a vector of
+/// as many bytes as tiles of that extent are made of. (That the tile starts at
+/// 0 does not say it: so does the first tile of a loop.)
+inline constexpr llvm::StringLiteral wholeRows = "stage.whole_rows";
+
 } // namespace tilewright::hints

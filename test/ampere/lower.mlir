@@ -17,9 +17,15 @@
 // CHECK-COUNT-4: nvvm.mbarrier.init
 // CHECK-NOT: fence
 // CHECK: mbarrier.test_wait.parity.shared.b64
+// Of a row that may end inside of 16 bytes only what it has is copied, though
+// the tile starts at 0, as a loop's first one does; of one that is held whole
+// all or nothing.
+// CHECK: llvm.intr.smax
+// CHECK: llvm.intr.smin
 // CHECK: cp.async.cg.shared.global [$0], [$1], 16, $2;
 // CHECK: cp.async.mbarrier.arrive.noinc.shared.b64 [$0];
 // Two rows of 16 columns in each line of 16 threads: half a pass.
+// CHECK-NOT: llvm.intr.smin
 // CHECK: @$3 cp.async.cg.shared.global
 // CHECK: ldmatrix.sync.aligned.m8n8.x4.shared.b16
 // CHECK: ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
@@ -38,7 +44,7 @@ stage.kernel @product(in %a: !tile.tensor<bf16, [m, k]>, in %b: !tile.tensor<bf1
   %sa = stage.acquire %ca : !stage.channel<!as>
   stage.async_load %a[%c0, %c0] at [m, k] -> %sa : !tile.tensor<bf16, [m, k]>, !as
   %sb = stage.acquire %cb : !stage.channel<!bs>
-  stage.async_load %b[%c0, %c0] at [k, n] -> %sb : !tile.tensor<bf16, [k, n]>, !bs
+  stage.async_load %b[%c0, %c0] at [k, n] -> %sb {stage.whole_rows} : !tile.tensor<bf16, [k, n]>, !bs
   %ga = stage.get %ca : !stage.channel<!as>
   %gb = stage.get %cb : !stage.channel<!bs>
   %p = stage.mma_sync %ga, %gb : !as, !bs -> !c

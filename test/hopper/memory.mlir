@@ -36,7 +36,7 @@ stage.kernel @matrices(in %x: !x, out %y: !x) grid [m = 64] warps 4 {
   stage.global_store %r -> %y[%m0, %c0] at [m, n] : !half, !x
 }
 
-// Along a whole axis neighbours go together: the launch then asks for their
+// Of rows that are held whole neighbours go together: the launch then asks for their
 // alignment. What lies beyond the extent is neither read nor written, and of
 // threads that hold the same element one stores.
 // CHECK-LABEL: gpu.module @global
@@ -48,7 +48,7 @@ stage.kernel @global(in %x: !f, out %y: !v) grid [m = 64] warps 4 {
   %c64 = arith.constant 64 : i32
   %c0 = arith.constant 0 : i32
   %m0 = arith.muli %t, %c64 : i32
-  %h = stage.global_load %x[%m0, %c0] at [m, n] : !f -> !full
+  %h = stage.global_load %x[%m0, %c0] at [m, n] {stage.whole_rows} : !f -> !full
   %r = tile.reduce sum %h over [n] : !full -> !rows
   stage.global_store %r -> %y[%m0] at [m] : !rows, !v
 }

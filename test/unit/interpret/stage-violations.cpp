@@ -216,10 +216,10 @@ TEST(StageViolations, moreSharedMemoryThanABlockHas) {
                   {"a block has 232448"});
 }
 
-TEST(StageViolations, tensorThatTheCopyEngineCannotWalk) {
-  expectViolation(gemm({}), gemmArguments(128, 128, 100), "tensor map",
-                  {"strides of a tensor map are multiples of 16 bytes, got "
-                   "200"});
+TEST(StageViolations, rowsThatEndInsideOfWhatTheCopyEngineWrites) {
+  expectViolation(gemm({}), gemmArguments(128, 99, 128), "padding",
+                  {"`stage.tma_store`", "ends inside of them",
+                   "needs stage.global_store"});
 }
 
 TEST(StageViolations, opsBesideTheRoles) {
