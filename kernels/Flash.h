@@ -29,7 +29,7 @@ template <class T = bf16> Kernel flashForward(ScoreMod score, MaskMod mask) {
                              acc * alpha +
                                  dot<N>(cast<T>(p), load<N, E>(v, kv)));
               });
-          store(o, at, cast<T>(where(l > 0, acc / l, 0)));
+          store(o, at, cast<T>(acc * where(l > 0, 1 / l, 0)));
           store(lse, at, m + log(l));
         });
       });

@@ -98,6 +98,11 @@ private:
     int64_t offset = 0, slotBytes = 0, full = 0, empty = 0;
     int64_t readers = 0; ///< warps
   };
+  /// What a slot of the ring holds.
+  struct TileMessage {
+    Value isTile;
+    Values ids; ///< along each grid axis
+  };
 
   /// An i32 as a sum whose constant part is known.
   struct Position {
@@ -163,13 +168,16 @@ private:
   /// Runs `body` for the block's tile, or in a persistent kernel for each of
   /// its tiles.
   LogicalResult emitTiles(llvm::function_ref<LogicalResult()> body);
+  LogicalResult walkTiles(llvm::function_ref<LogicalResult()> body);
+  LogicalResult receiveTiles(llvm::function_ref<LogicalResult()> body);
+  llvm::SmallVector<Value> allChannels();
   /// Only scalars, waits for free slots and copies: one thread can do it all.
   static bool runsInOneThread(mlir::Region &body);
   void layOutQueue(stage::RolesOp roles, int64_t &offset);
   void initQueue();
   Value tileCounter();
   void sendTile(Value turn, Value tile, Value isTile);
-  Value receiveTile(Value turn);
+  TileMessage receiveTile(Value turn);
 
   //===--- LaunchParameters.cpp -------------------------------------------===//
 

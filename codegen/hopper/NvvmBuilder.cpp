@@ -484,9 +484,6 @@ Value NvvmBuilder::blockId() {
 Value NvvmBuilder::gridSize() {
   return NVVM::GridDimXOp::create(builder, loc, i32);
 }
-Value NvvmBuilder::uniform(Value a, int64_t lanes) {
-  return callTo(i32, "llvm.nvvm.redux.sync.umax", {a, constI32(lanes)});
-}
 Value NvvmBuilder::broadcastFirstLane(Value a) {
   return NVVM::ShflOp::create(builder, loc, a.getType(), constI32(-1), a,
                               constI32(0), constI32(31), NVVM::ShflKind::idx,

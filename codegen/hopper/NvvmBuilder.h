@@ -157,10 +157,6 @@ public:
   Value gridSize();
   /// The value of the first lane: what ptxas then knows to be uniform.
   Value broadcastFirstLane(Value a);
-  /// A value in which the lanes of the mask, all that execute it, agree: by a
-  /// reduction, whose result is in a uniform register. Loops that depend on it
-  /// are still divergent to ptxas.
-  Value uniform(Value a, int64_t lanes);
   Value shuffleXor(Value a, int64_t mask);
   void syncThreads();
   void syncWarp();

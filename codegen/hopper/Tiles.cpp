@@ -1,9 +1,10 @@
 //===- Tiles.cpp - Which tiles a block works on, and in which order -------===//
 //
 // A block has one tile; or, persistent, it walks them: every gridDim-th, or,
-// where tiles come longest first, whichever is next when it asks. Then the
-// producer draws numbers from a counter in global memory, decodes them and
-// passes them on through a ring of two in shared memory.
+// where tiles come longest first, whichever is next when it asks: a number that
+// is drawn from a counter in global memory. Where a producer copies for the
+// others, it walks, and passes what it decoded on through a ring of two in
+// shared memory.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/hopper/LowerStage.h"
@@ -60,17 +61,26 @@ LogicalResult StageLowering::emitTiles(function_ref<LogicalResult()> body) {
     decodeTileIds(nvvm.blockId());
     return body();
   }
-  SmallVector<Value> moving;
-  for (auto &[channel, layout] : channels)
-    moving.push_back(channel);
   auto before = channelStates;
+  auto emitBody = [&]() -> LogicalResult {
+    if (failed(body()) || failed(checkHeld(kernel, before)))
+      return failure();
+    nvvm.loc = kernel.getLoc();
+    return success();
+  };
+  return queue && !role.singleThread ? receiveTiles(emitBody)
+                                     : walkTiles(emitBody);
+}
 
-  // The loop carries the tile (unless it is received), the number of tiles
-  // before it (if they go through the ring), and the channels' counts.
-  bool receives = queue && !role.singleThread;
-  Values first;
-  if (!receives)
-    first.push_back(nvvm.blockId());
+SmallVector<Value> StageLowering::allChannels() {
+  return llvm::to_vector(llvm::make_first_range(channels));
+}
+
+LogicalResult StageLowering::walkTiles(function_ref<LogicalResult()> body) {
+  // The loop carries the tile, the number of tiles before it (if they go
+  // through the ring), and the channels' counts.
+  SmallVector<Value> moving = allChannels();
+  Values first{nvvm.blockId()};
   if (queue)
     first.push_back(nvvm.constI32(0));
   llvm::append_range(first, countsOf(moving));
@@ -79,51 +89,65 @@ LogicalResult StageLowering::emitTiles(function_ref<LogicalResult()> body) {
   nvvm.branch(header, first);
   nvvm.standAt(header);
   ValueRange carried = header->getArguments();
-  Value tile, turn, next, isTile;
-  if (!receives) {
-    tile = carried.front();
-    carried = carried.drop_front();
-  }
-  if (queue) {
-    turn = carried.front();
-    carried = carried.drop_front();
-  }
-  setCounts(moving, carried);
+  Value tile = carried.front(), turn = queue ? carried[1] : Value();
+  setCounts(moving, carried.drop_front(queue ? 2 : 1));
 
-  if (receives) {
-    isTile = receiveTile(turn);
-  } else {
-    Value tiles = nvvm.constI32(1);
-    for (Value count : tileCounts)
-      tiles = nvvm.mul(tiles, count);
-    isTile = nvvm.icmp(NvvmBuilder::Compare::lt, tile, tiles);
-    if (queue)
-      sendTile(turn, tile, isTile);
-    nvvm.branchIf(isTile, start, {}, done, {});
-    nvvm.standAt(start);
+  Value tiles = nvvm.constI32(1);
+  for (Value count : tileCounts)
+    tiles = nvvm.mul(tiles, count);
+  Value isTile = nvvm.icmp(NvvmBuilder::Compare::lt, tile, tiles);
+  if (queue)
+    sendTile(turn, tile, isTile);
+  nvvm.branchIf(isTile, start, {}, done, {});
+  nvvm.standAt(start);
+  Value next = tile;
+  if (kernel.getDescendingAttr() && queue)
     // A launch draws as many numbers as there are tiles, so that the counter
     // wraps around to 0 for the next one.
-    next = queue ? nvvm.uniform(
-                       nvvm.atomicIncrement(tileCounter(), nvvm.add(tiles, -1)),
-                       /*lanes=*/1)
-                 : tile;
-    if (!queue)
-      decodeTileIds(tile);
-  }
-  if (receives) {
-    nvvm.branchIf(isTile, start, {}, done, {});
-    nvvm.standAt(start);
-  }
-  if (failed(body()) || failed(checkHeld(kernel, before)))
+    next = nvvm.atomicIncrement(tileCounter(), nvvm.add(tiles, -1));
+  if (!queue)
+    decodeTileIds(tile);
+  if (failed(body()))
     return failure();
-  nvvm.loc = kernel.getLoc();
-  Values rest;
-  if (!receives)
-    rest.push_back(nvvm.add(next, nvvm.gridSize()));
+  Values rest{nvvm.add(next, nvvm.gridSize())};
   if (queue)
     rest.push_back(nvvm.add(turn, 1));
   llvm::append_range(rest, countsOf(moving));
   nvvm.branch(header, rest);
+  nvvm.standAt(done);
+  return success();
+}
+
+LogicalResult StageLowering::receiveTiles(function_ref<LogicalResult()> body) {
+  // A tile is received before the loop and at its end: ptxas takes a loop whose
+  // exit stands behind a wait for one in which threads part, and then moves
+  // each descriptor of a product through the vector registers.
+  SmallVector<Value> moving = allChannels();
+  auto carry = [&](Value turn, const TileMessage &message) {
+    Values values{turn};
+    llvm::append_range(values, message.ids);
+    llvm::append_range(values, countsOf(moving));
+    return values;
+  };
+  TileMessage message = receiveTile(nvvm.constI32(0));
+  Values first = carry(nvvm.constI32(1), message);
+  Block *loop = nvvm.makeBlock(ValueRange(first).getTypes());
+  Block *done = nvvm.makeBlock();
+  nvvm.branchIf(message.isTile, loop, first, done, {});
+  nvvm.standAt(loop);
+  ValueRange carried = loop->getArguments();
+  Value turn = carried.front();
+  carried = carried.drop_front();
+  for (StringAttr axis : tile::axisNames(kernel.getGridAxes())) {
+    tileIds[axis] = carried.front();
+    carried = carried.drop_front();
+  }
+  setCounts(moving, carried);
+  if (failed(body()))
+    return failure();
+  message = receiveTile(turn);
+  nvvm.branchIf(message.isTile, loop, carry(nvvm.add(turn, 1), message), done,
+                {});
   nvvm.standAt(done);
   return success();
 }
@@ -153,7 +177,7 @@ bool StageLowering::runsInOneThread(Region &body) {
 //===----------------------------------------------------------------------===//
 
 void StageLowering::layOutQueue(stage::RolesOp roles, int64_t &offset) {
-  if (!kernel.getPersistent() || !kernel.getDescendingAttr() || !roles ||
+  if (!kernel.getPersistent() || !roles ||
       !runsInOneThread(roles.getRegions().front()))
     return;
   queue.emplace();
@@ -196,20 +220,20 @@ void StageLowering::sendTile(Value turn, Value tile, Value isTile) {
   nvvm.barrierArriveIf(role.leadsRole, nvvm.add(barrier, queue->full));
 }
 
-Value StageLowering::receiveTile(Value turn) {
+StageLowering::TileMessage StageLowering::receiveTile(Value turn) {
   Value slot = nvvm.bitAnd(turn, 1);
   Value parity = nvvm.bitAnd(nvvm.lshr(turn, 1), 1);
   Value barrier = nvvm.shl(slot, 3);
   nvvm.barrierWait(nvvm.add(barrier, queue->full), parity);
   Value at = nvvm.add(nvvm.mul(slot, queue->slotBytes), queue->offset);
   auto word = [&](int64_t i) {
-    return nvvm.uniform(nvvm.loadShared(nvvm.i32, nvvm.add(at, 4 * i)).front(),
-                        /*lanes=*/-1);
+    return nvvm.loadShared(nvvm.i32, nvvm.add(at, 4 * i)).front();
   };
-  Value isTile = nvvm.icmp(NvvmBuilder::Compare::ne, word(0), 0);
-  for (auto [i, axis] : llvm::enumerate(tile::axisNames(kernel.getGridAxes())))
-    tileIds[axis] = word(1 + int64_t(i));
+  TileMessage message;
+  message.isTile = nvvm.icmp(NvvmBuilder::Compare::ne, word(0), 0);
+  for (size_t i = 0; i < kernel.getGridAxes().size(); ++i)
+    message.ids.push_back(word(1 + static_cast<int64_t>(i)));
   nvvm.syncWarp();
   nvvm.barrierArriveIf(role.leadsWarp, nvvm.add(barrier, queue->empty));
-  return isTile;
+  return message;
 }

@@ -1,7 +1,9 @@
 // RUN: tilewright opt %s --stage-lower-to-nvvm | FileCheck %s
 
-// A persistent kernel walks the tiles in each role; counts of messages go on
-// from tile to tile, and what depends on the tile is part of the loop.
+// The producer of a persistent kernel walks the tiles and passes them on to the
+// consumers, who receive one before their loop and one at its end; counts of
+// messages go on from tile to tile, and what depends on the tile is part of the
+// loop.
 
 !s = !stage.smem<bf16, [m = 64, n = 64], 128>
 !x = !tile.tensor<bf16, [m, n]>
@@ -9,13 +11,28 @@
 
 // CHECK-LABEL: llvm.func @walk
 // CHECK: %[[COUNT:.*]] = llvm.lshr %{{.*}}, %{{.*}} : i32
-// CHECK: ^[[TILES:bb[0-9]+]](%[[TILE:.*]]: i32, %[[ACQUIRED:.*]]: i32, %[[GOT:.*]]: i32):
+// The first tile: is there one, and which.
+// CHECK: nvvm.mbarrier.try_wait.parity
+// CHECK: %[[WORD:.*]] = llvm.load
+// CHECK: %[[ANY:.*]] = llvm.icmp "ne" %[[WORD]]
+// CHECK: %[[ID:.*]] = llvm.load
+// CHECK: nvvm.bar.warp.sync
+// CHECK: mbarrier.arrive
+// CHECK: llvm.cond_br %[[ANY]], ^[[LOOP:bb[0-9]+]](%{{.*}}, %[[ID]], %{{.*}} : i32, i32, i32, i32), ^[[DONE:bb[0-9]+]]
+// The producer's walk.
+// CHECK: ^[[TILES:bb[0-9]+]](%[[TILE:[0-9]+]]: i32, %[[TURN:[0-9]+]]: i32, %[[ACQUIRED:[0-9]+]]: i32, %[[GOT:[0-9]+]]: i32):
 // CHECK: llvm.icmp "slt" %[[TILE]], %{{.*}} : i32
-// CHECK: %[[NEXT:.*]] = llvm.add %[[ACQUIRED]]
+// CHECK: nvvm.mbarrier.try_wait.parity
+// CHECK: llvm.store
+// CHECK: llvm.store %[[TILE]]
+// CHECK: mbarrier.arrive
 // CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global
 // CHECK: %[[GRID:.*]] = nvvm.read.ptx.sreg.nctaid.x
 // CHECK: %[[TO:.*]] = llvm.add %[[TILE]], %[[GRID]]
-// CHECK: llvm.br ^[[TILES]](%[[TO]], %[[NEXT]], %[[GOT]] : i32, i32, i32)
+// CHECK: %[[AFTER:.*]] = llvm.add %[[TURN]]
+// CHECK: llvm.br ^[[TILES]](%[[TO]], %[[AFTER]], %{{.*}}, %[[GOT]] : i32, i32, i32, i32)
+// CHECK: ^[[LOOP]](%[[SLOT:[0-9]+]]: i32, %[[MINE:[0-9]+]]: i32,
+// CHECK: llvm.mul %[[MINE]]
 // The consumers read by ldmatrix, so that each of their warps gives the message
 // back.
 // CHECK: ldmatrix
@@ -28,7 +45,9 @@
 // CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta
 // CHECK: nvvm.cp.async.bulk.commit.group
 // CHECK-NOT: {read}
-// CHECK: llvm.br
+// CHECK: llvm.and %[[SLOT]]
+// CHECK: nvvm.mbarrier.try_wait.parity
+// CHECK: llvm.cond_br %{{.*}}, ^[[LOOP]](
 stage.kernel @walk(in %x: !x, out %y: !x) grid [m = 64] warps 4 attributes {persistent} {
   %t = stage.tile_id m
   %c64 = arith.constant 64 : i32
