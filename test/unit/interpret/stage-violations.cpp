@@ -217,9 +217,9 @@ TEST(StageViolations, moreSharedMemoryThanABlockHas) {
 }
 
 TEST(StageViolations, rowsThatEndInsideOfWhatTheCopyEngineWrites) {
-  expectViolation(gemm({}), gemmArguments(128, 99, 128), "padding",
-                  {"`stage.tma_store`", "ends inside of them",
-                   "needs stage.global_store"});
+  expectViolation(
+      gemm({}), gemmArguments(128, 99, 128), "padding",
+      {"`stage.tma_store`", "ends inside of them", "needs stage.global_store"});
 }
 
 TEST(StageViolations, opsBesideTheRoles) {
