@@ -3,6 +3,7 @@
 #include "bench/Commands.h"
 #include "bench/Options.h"
 #include "codegen/Error.h"
+#include "codegen/explain/Explanation.h"
 #include "kernels/Registry.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -78,6 +79,43 @@ static int emitAt(StringRef levelName, StringRef mlir, StringRef target,
   return 0;
 }
 
+/// Numbers by name, from "window=1024".
+static Expected<std::map<std::string, double>>
+parametersOf(ArrayRef<std::string> entries) {
+  std::map<std::string, double> parameters;
+  for (const auto &[name, text] : parsePairs(entries)) {
+    double value;
+    if (StringRef(text).getAsDouble(value))
+      return createStringError("--set: expected entries like window=1024, "
+                               "got '" +
+                               name + "=" + text + "'");
+    parameters[name] = value;
+  }
+  return parameters;
+}
+
+/// Prints what a kernel costs.
+static int explain(StringRef mlir, StringRef target,
+                   ArrayRef<std::string> extents, ArrayRef<std::string> set,
+                   StringRef jsonPath) {
+  Expected<CompileOptions> options = optionsOf(target, extents);
+  if (!options)
+    return fail(options.takeError());
+  Expected<std::map<std::string, double>> parameters = parametersOf(set);
+  if (!parameters)
+    return fail(parameters.takeError());
+  Expected<Explanation> explanation =
+      explainKernel(mlir, *options, *parameters);
+  if (!explanation)
+    return fail(explanation.takeError());
+  if (jsonPath != "-")
+    print(*explanation, outs());
+  if (!jsonPath.empty())
+    if (llvm::Error error = writeJson(jsonPath, toJson(*explanation)))
+      return fail(std::move(error));
+  return 0;
+}
+
 int tilewright::runCompile(int argc, char **argv) {
   cl::OptionCategory category("tilewright compile");
   cl::opt<std::string> file(cl::Positional, cl::cat(category),
@@ -103,7 +141,8 @@ int tilewright::runCompile(int argc, char **argv) {
                             cl::value_desc("level"));
   cl::list<std::string> extents(
       "extents", cl::cat(category), cl::CommaSeparated,
-      cl::desc("extents of the axes that are held whole, as d=128,e=128"),
+      cl::desc("extents of the axes that are held whole, as d=128,e=128; with "
+               "those of all axes --explain gives totals"),
       cl::value_desc("axis=number"));
   cl::opt<bool> list("list", cl::cat(category),
                      cl::desc("list the kernels and what they read"));
@@ -112,8 +151,21 @@ int tilewright::runCompile(int argc, char **argv) {
       cl::desc("list the configurations of the schedule for --target"));
   cl::opt<bool> locations("locations", cl::cat(category),
                           cl::desc("print where each op was written"));
+  cl::opt<bool> explains(
+      "explain", cl::cat(category),
+      cl::desc(
+          "instead of the kernel print what it costs on the target: cycles "
+          "of each loop by unit, shared memory, registers, the bound"));
+  cl::list<std::string> parameters(
+      "set", cl::cat(category), cl::CommaSeparated,
+      cl::desc("scalars that a mask depends on, for --explain: window=1024"),
+      cl::value_desc("name=number"));
+  cl::opt<std::string> jsonPath(
+      "json", cl::cat(category), cl::value_desc("file"),
+      cl::desc("write the report of --explain as JSON too (-: instead)"));
   parseOptions(argc, argv, category,
-               "Writes a kernel, of the DSL or of a file, at any level.\n");
+               "Writes a kernel, of the DSL or of a file, at any level, or "
+               "explains it.\n");
 
   if (list) {
     for (const kernels::Entry &entry : kernels::allKernels())
@@ -125,7 +177,9 @@ int tilewright::runCompile(int argc, char **argv) {
         MemoryBuffer::getFileOrSTDIN(file);
     if (!text)
       return fail(createStringError(text.getError(), "cannot read " + file));
-    return emitAt(emit, (*text)->getBuffer(), target, extents);
+    return explains ? explain((*text)->getBuffer(), target, extents, parameters,
+                              jsonPath)
+                    : emitAt(emit, (*text)->getBuffer(), target, extents);
   }
   try {
     dsl::Kernel kernel = kernels::makeKernel(kernelName, parsePairs(settings));
@@ -144,8 +198,13 @@ int tilewright::runCompile(int argc, char **argv) {
                << "\n";
       return 0;
     }
+    if (explains && target.empty())
+      return fail(createStringError("--explain needs a --target"));
     if (!target.empty())
       kernel = kernel.configured(choose(configurations, parsePairs(tunables)));
+    if (explains)
+      return explain(kernel.mlir(/*withLocations=*/true), target, extents,
+                     parameters, jsonPath);
     if (emit != "tile")
       return emitAt(emit, kernel.mlir(/*withLocations=*/true), target, extents);
     outs() << kernel.mlir(locations);

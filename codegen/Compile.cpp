@@ -3,6 +3,7 @@
 #include "codegen/Pipeline.h"
 #include "codegen/cpu/CpuTarget.h"
 #include "codegen/dialect/DiagnosticText.h"
+#include "codegen/explain/ExplainStage.h"
 #include "codegen/hopper/CompileStage.h"
 #include "codegen/passes/Bind.h"
 #include "codegen/target/Target.h"
@@ -35,6 +36,8 @@ public:
 
   llvm::Error lowerTo(Level level);
   llvm::Expected<CompiledKernel> finish();
+  llvm::Expected<Explanation>
+  explain(const std::map<std::string, double> &parameters);
   std::string text();
 
 private:
@@ -173,6 +176,18 @@ llvm::Expected<CompiledKernel> Compilation::finish() {
   return compiled;
 }
 
+llvm::Expected<Explanation>
+Compilation::explain(const std::map<std::string, double> &parameters) {
+  stage::KernelOp kernel = *module->getOps<stage::KernelOp>().begin();
+  // The lowering knows what shared memory there is besides tiles.
+  OwningOpRef<ModuleOp> lowered = ModuleOp::create(kernel.getLoc());
+  auto builder = OpBuilder::atBlockEnd(lowered->getBody());
+  FailureOr<LaunchPlan> plan = lowerStageToNvvm(kernel, builder);
+  if (failed(plan))
+    return messages.takeError("the kernel cannot be lowered to NVVM");
+  return explainStage(kernel, *plan, options.extents, parameters);
+}
+
 static llvm::Error checkOptions(const CompileOptions &options) {
   StringRef target = options.target;
   if (!options.vectors.empty()) {
@@ -226,4 +241,18 @@ tilewright::compileTo(Level level, StringRef mlir,
   if (llvm::Error error = compilation.lowerTo(level))
     return error;
   return compilation.text();
+}
+
+llvm::Expected<Explanation>
+tilewright::explainKernel(StringRef mlir, const CompileOptions &options,
+                          const std::map<std::string, double> &parameters) {
+  if (llvm::Error error = checkOptions(options))
+    return error;
+  if (options.target == "cpu")
+    return llvm::createStringError(
+        "the report is of GPU targets; the cpu target has no table of rates");
+  Compilation compilation(mlir, options);
+  if (llvm::Error error = compilation.lowerTo(Level::stage))
+    return error;
+  return compilation.explain(parameters);
 }

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/hopper/LowerStage.h"
+#include "codegen/layout/VectorAccess.h"
 #include "codegen/passes/Hints.h"
 
 using namespace mlir;
@@ -18,28 +19,6 @@ using Compare = NvvmBuilder::Compare;
 
 /// The most bytes that one access moves.
 static constexpr int64_t vectorBytes = 16;
-
-/// Registers that neighbour each other along `axis`, `width` at a time.
-static bool isVector(TileType tile, StringAttr axis, int64_t width) {
-  auto layout = cast<FragAttr>(tile.getLayout());
-  if (numRegisters(layout) % width || tile.extentOf(axis) % width)
-    return false;
-  for (ArrayRef<Digit> digits : {layout.getLane(), layout.getWarp()})
-    for (const Digit &digit : digits)
-      if (digit.axis == axis && digit.size > 1 && digit.stride % width)
-        return false;
-  for (int64_t reg = 0; reg < numRegisters(layout); ++reg) {
-    Coordinates first = coordinatesOf(tile, reg - reg % width, 0, 0);
-    Coordinates at = coordinatesOf(tile, reg, 0, 0);
-    if (first.lookup(axis) % width ||
-        at.lookup(axis) != first.lookup(axis) + reg % width)
-      return false;
-    for (StringAttr other : tile.getAxes())
-      if (other != axis && at.lookup(other) != first.lookup(other))
-        return false;
-  }
-  return true;
-}
 
 /// True in one thread of those that hold the same elements.
 Value StageLowering::holdsFirst(TileType tile) {
@@ -87,10 +66,7 @@ StageLowering::planGlobal(Operation *op, Value tensor, ValueRange coords,
   int64_t width = 1;
   if (vectors && tile && tile.indexOf(dims.back()) >= 0 &&
       op->hasAttr(hints::wholeRows))
-    for (int64_t wide : {8, 4, 2})
-      if (width == 1 && wide * bytes <= vectorBytes &&
-          isVector(tile, dims.back(), wide))
-        width = wide;
+    width = vectorWidth(tile, dims.back(), vectorBytes / bytes);
 
   // Position of the thread's first element, and what a step of one costs.
   Value base = nvvm.constI64(0);

@@ -5,6 +5,7 @@
 // that fold are gone. It comes after everything that rewrites bodies.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -54,6 +55,10 @@ static void expand(stage::FoldOp fold) {
         }));
     if (fold.getSegmentKind(i) == tile::SegmentKind::full)
       dropMasks(body);
+    if (segments > 1)
+      loop->setAttr(hints::segment,
+                    builder.getStringAttr(
+                        tile::stringifySegmentKind(fold.getSegmentKind(i))));
     carried.assign(loop.getResults().begin(), loop.getResults().end());
   }
   fold.replaceAllUsesWith(carried);

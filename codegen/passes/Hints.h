@@ -22,4 +22,8 @@ inline constexpr llvm::StringLiteral step = "stage.step";
 /// 0 does not say it: so does the first tile of a loop.)
 inline constexpr llvm::StringLiteral wholeRows = "stage.whole_rows";
 
+/// On the scf.for of a segment, "full" or "partial", if there are several; it
+/// stays, for reports.
+inline constexpr llvm::StringLiteral segment = "stage.segment";
+
 } // namespace tilewright::hints

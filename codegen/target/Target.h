@@ -23,6 +23,22 @@ struct MmaRow {
   /// warpgroup, waited for, operand b (and a, if not in registers) in shared
   /// memory (wgmma).
   bool synchronous;
+  double flops; ///< of a multiprocessor in a cycle, two a multiply-add
+};
+
+/// What a multiprocessor does in a cycle, and what there is of it. The report
+/// of `--explain` counts with them; no pass decides by them.
+struct Rates {
+  int64_t multiprocessors;
+  double clockMHz;     ///< highest
+  double fma;          ///< f32 additions, products or both
+  double alu;          ///< integer, comparison, choice, maximum
+  double mufu;         ///< exp2, log2, reciprocal, roots
+  double issue;        ///< instructions of a warp
+  double sharedBytes;  ///< of shared memory
+  double cacheBytes;   ///< from L2, each multiprocessor's share
+  double memoryBytes;  ///< of device memory in a second, all of them
+  int64_t sharedTotal; ///< bytes of shared memory that its blocks share
 };
 
 struct Target {
@@ -39,6 +55,7 @@ struct Target {
   /// number of consumer warpgroups (1 to 4): they must fit in the register file
   /// beside each other.
   std::pair<int64_t, int64_t> registerBudget[4];
+  Rates rates;
 };
 
 /// The table of a target by name ("sm_90a"), or null.
