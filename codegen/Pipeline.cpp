@@ -35,6 +35,10 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
   // the masks are placed.
   kernel.addPass(createTileAnalyseMasks());
 
+  // Rows set the limits of what a mask leaves, so that an element is compared
+  // once. After the analysis, which reads masks as they were written.
+  kernel.addPass(createTileSplitIndices());
+
   // Sums into accumulators while additions still stand beside their products.
   kernel.addPass(createFuseAccumulators());
 

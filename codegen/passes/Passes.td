@@ -34,6 +34,10 @@ def TileFoldScale : TilewrightPass<"tile-fold-scale", "::tilewright::tile::Kerne
   let summary = "exponentials to base 2, with one multiply-add in front of each";
 }
 
+def TileSplitIndices : TilewrightPass<"tile-split-indices", "::tilewright::tile::KernelOp"> {
+  let summary = "inequalities of a fold's axis in masks become limits of it";
+}
+
 def FuseAccumulators : TilewrightPass<"tile-fuse-accumulators", "::tilewright::tile::KernelOp"> {
   let summary = "an addition to a dot's only use becomes the dot's accumulator";
 }

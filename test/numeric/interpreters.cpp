@@ -107,13 +107,15 @@ TEST_P(ZooTest, MeansTheSameInEveryWay) {
   // in another order.
   for (const char *passes :
        {"", "tile-place-masks", "tile-place-masks,tile-analyse-masks",
-        "tile-place-masks,tile-analyse-masks,tile-fuse-accumulators,cse",
+        "tile-place-masks,tile-analyse-masks,tile-split-indices,"
+        "tile-fuse-accumulators,cse",
         "canonicalize,tile-fuse-accumulators,tile-place-masks,"
         "tile-analyse-masks,canonicalize"})
     expectSame("bound, '" + std::string(passes) + "'",
                createBoundExecutor(scheduled(), passes), exact);
   for (const char *passes :
-       {"tile-place-masks,cse", "tile-place-masks,tile-analyse-masks"})
+       {"tile-place-masks,cse", "tile-place-masks,tile-analyse-masks",
+        "tile-place-masks,tile-split-indices"})
     expectSame("bound, small tiles, '" + std::string(passes) + "'",
                createBoundExecutor(scheduled(16, 32), passes), exact);
 
