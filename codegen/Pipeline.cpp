@@ -60,6 +60,9 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   // roles are cut, both sides would have to change.
   kernel.addPass(createPlaceOperands());
 
+  // Then the rest must fit; with the messages' ends still in one program.
+  kernel.addPass(createPlaceTiles());
+
   // Roles are cut while a fold is one op with one body, so that both sides walk
   // the same tiles. A target without a copy engine has one role: its copies go
   // ahead of their use in the loop itself.

@@ -46,10 +46,12 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   Tune bm = tune("BM", {128, 192, 256, 64}),
        bn = tune("BN", {64, 80, 96, 128, 160, 176, 48, 32, 16}),
        held = tune("QREG", {0, 1}), section = tune("section", {0, 4, 16});
-  // A row of Q and O, or of K and V, padded; and P, which only 16-bit products
-  // take from registers.
-  Tune row =
-      ((extentOf(D) + 15) / 16 + (extentOf(E) + 15) / 16) * 16 * elementBytes;
+  // A row of Q and K, and of V and O, padded. O of 16 bits takes the
+  // place of Q, if it has its shape. P is there where products do not take it
+  // from registers.
+  Tune qRow = (extentOf(D) + 15) / 16 * 16 * elementBytes,
+       vRow = (extentOf(E) + 15) / 16 * 16 * elementBytes,
+       oRow = (qRow != vRow || elementBytes > 2) * vRow, row = qRow + vRow;
   const int64_t bytesOfP = elementBytes > 2 ? elementBytes : 0;
   const int64_t sharedBytes = 226 * 1024;
   // What a thread of a consumer holds: S and P, O, Q, and what it works with.
@@ -66,12 +68,14 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .persistent()
       .descending(M, section)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
-      .require(row * (bm + 2 * bn) + bm * bn * bytesOfP <= sharedBytes,
+      .require((qRow + oRow) * bm + row * 2 * bn + bm * bn * bytesOfP <=
+                   sharedBytes,
                "the tiles exceed the shared memory")
       .require(registers <= limit || elementBytes > 2,
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||
-                   row * (128 + 2 * 64) + 128 * 64 * bytesOfP > sharedBytes,
+                   (qRow + oRow) * 128 + row * 2 * 64 + 128 * 64 * bytesOfP >
+                       sharedBytes,
                "small tiles are for wide heads");
 }
 /// Four warps of 16 or 32 rows each, which leaves room for two blocks on a

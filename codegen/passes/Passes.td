@@ -86,6 +86,15 @@ def PlaceOperands : TilewrightPass<"stage-place-operands", "::tilewright::stage:
   }];
 }
 
+def PlaceTiles : TilewrightPass<"stage-place-tiles", "::tilewright::stage::KernelOp"> {
+  let summary = "tiles on their way out take the place of messages";
+  let description = [{
+    Where a kernel needs more shared memory than a block has: a stored tile is
+    written over a message of its shape, which is given back once the copy
+    engine has read the tile.
+  }];
+}
+
 def SpecializeWarps : TilewrightPass<"stage-specialize-warps", "::tilewright::stage::KernelOp"> {
   let summary = "one program becomes two roles, producer and consumer";
   let description = [{
