@@ -5,10 +5,10 @@
                      [--causal 0,1] [--rounds 2] [--json FILE]
 
 16k tokens and 2048 features in all: batch = 16384 / length, heads = 2048 / dim.
-Tilewright's own hand-written Hopper kernel is
-timed in turns with it. In the first round Tilewright tunes, in later ones it runs what was best then.
+Tilewright's own hand-written Hopper kernel is timed in turns with it. In the first round Tilewright tunes, in later ones it runs what was best then.
 Each round runs Tilewright, then the peers, each in a process of its own. The
-table has medians over the rounds, in TFLOP/s (half the FLOPs when causal).
+tables, one a round, have medians over the rounds so far, in TFLOP/s (half the
+FLOPs when causal).
 """
 import argparse
 import json
@@ -77,7 +77,20 @@ def main():
              for length in args.lengths]
     measured = {cell: {"tilewright": []} for cell in cells}
     best, details = {}, []
+
+    def show(cell):
+        dim, length, causal = cell
+        middle = {name: statistics.median(values) if values else 0.0
+                  for name, values in measured[cell].items()}
+        cudnn = middle.get("cuDNN", 0.0)
+        print(f"{dim:3d} {causal:6d} {length:6d} {middle['tilewright']:11.1f} "
+              f"{middle.get('hand-written hopper', 0.0):8.1f} {cudnn:9.1f} "
+              f"{middle.get('FlashAttention-2', 0.0):5.0f} "
+              f"{middle['tilewright'] / cudnn if cudnn else 0:6.2f}  {best.get(cell, '')}", flush=True)
+
+    # A run that is cut short leaves what it has measured.
     for turn in range(args.rounds):
+        print("dim causal length  tilewright  by hand     cuDNN  FA-2  ratio  configuration")
         for cell in cells:
             result = ours(args.tilewright, cell, best.get(cell), args.alone, 240)
             if isinstance(result, str):
@@ -89,21 +102,13 @@ def main():
                 details.append({"round": turn, "cell": cell, "workload": result[2]})
             for name, tflops in peers(cell, 60).items():
                 measured[cell].setdefault(name, []).append(tflops)
-    print("dim causal length  tilewright  by hand     cuDNN  FA-2  ratio  configuration")
-    for cell in cells:
-        dim, length, causal = cell
-        middle = {name: statistics.median(values) if values else 0.0
-                  for name, values in measured[cell].items()}
-        cudnn = middle.get("cuDNN", 0.0)
-        print(f"{dim:3d} {causal:6d} {length:6d} {middle['tilewright']:11.1f} "
-              f"{middle.get('hand-written hopper', 0.0):8.1f} {cudnn:9.1f} "
-              f"{middle.get('FlashAttention-2', 0.0):5.0f} "
-              f"{middle['tilewright'] / cudnn if cudnn else 0:6.2f}  {best.get(cell, '')}", flush=True)
-    if args.json:
-        with open(args.json, "w") as out:
-            json.dump([{"dim": cell[0], "length": cell[1], "causal": cell[2], "tflops": values,
-                        "configuration": best.get(cell)} for cell, values in measured.items()]
-                      + [{"details": details}], out, indent=1)
+            show(cell)
+            if args.json:
+                with open(args.json, "w") as out:
+                    json.dump([{"dim": cell[0], "length": cell[1], "causal": cell[2],
+                                "tflops": values, "configuration": best.get(cell)}
+                               for cell, values in measured.items()]
+                              + [{"details": details}], out, indent=1)
 
 
 if __name__ == "__main__":
