@@ -40,8 +40,9 @@ llvm::Expected<Timing> timeOnDevice(Device &device, cuda::CUstream stream,
 llvm::Expected<Timing> timeOnHost(llvm::function_ref<llvm::Error()> call,
                                   const TimingOptions &options = {});
 
-/// Host microseconds that one launch costs its caller: the median over
-/// launches into a queue that never fills up.
+/// Host microseconds that one launch costs its caller, where others leave the
+/// processor alone: of the quietest of ten rounds of 100 launches into a queue
+/// that never fills up.
 llvm::Expected<Timing>
 timeLaunchOverhead(Device &device, cuda::CUstream stream,
                    llvm::function_ref<llvm::Error()> launch);
