@@ -77,6 +77,9 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   // Segments become loops last: everything before it rewrites a body once.
   kernel.addPass(createExpandSegments());
 
+  // Steps are loops now; turns go around what each issues.
+  kernel.addPass(createTakeTurns());
+
   // The producer's copy of the scalars, and what masks left in full segments.
   kernel.addPass(createCSEPass());
   kernel.addPass(createCanonicalizerPass());

@@ -272,7 +272,7 @@ Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
         value("the number of producers", parts.roles.producers, 0);
     config.consumers =
         value("the number of consumers", parts.roles.consumers, 1);
-    config.overlap = parts.overlaps.at(assignment) != 0;
+    config.overlap = parts.overlaps.at(assignment);
     config.persistent = parts.persists.at(assignment) != 0;
     config.registers = parts.holds.at(assignment) != 0;
     config.section =

@@ -92,7 +92,7 @@ struct Configuration {
   std::vector<std::pair<std::string, int64_t>> stages;
   int64_t producers = 0; ///< warpgroups that copy
   int64_t consumers = 1; ///< warpgroups that compute
-  bool overlap = false;
+  int64_t overlap = 0;
   bool persistent = false;
   bool registers = false;
   /// Empty, or the axis whose tiles are taken last to first, for `section`
@@ -129,7 +129,7 @@ public:
   /// Tiles in flight of what a fold over `axis` loads.
   Schedule stages(Axis axis, Tune depth) const;
   /// A fold's products of the next tile are issued before the element-wise work
-  /// of this one.
+  /// of this one; 2: and the consumer warpgroups issue them in turn.
   Schedule overlap(Tune on = 1) const;
   /// A block for each multiprocessor walks the tiles, and fetches for the next
   /// while it finishes one.

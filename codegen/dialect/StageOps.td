@@ -352,6 +352,19 @@ def Stage_BarrierOp : Stage_Op<"barrier"> {
   let assemblyFormat = "(`warpgroup` $warpgroup^)? attr-dict";
 }
 
+def Stage_TurnOp : Stage_Op<"turn"> {
+  let summary = "waits for the turn of this warpgroup, or (`end`) passes it on";
+  let description = [{
+    The warpgroups of a role take turns, from the first to the last and around.
+    Each takes as many. Nothing else is ordered by it: not what they read and
+    write.
+
+    `stage.turn`, `stage.turn end`
+  }];
+  let arguments = (ins UnitAttr:$end);
+  let assemblyFormat = "(`end` $end^)? attr-dict";
+}
+
 //===----------------------------------------------------------------------===//
 // Matrix products
 //===----------------------------------------------------------------------===//

@@ -81,7 +81,8 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     `#tile.schedule<{m = 128, n = 64}, consumers = 2, stages = {n = 2}>`: the
     tile extent of each axis that a loop walks; how many consumer warpgroups;
     how deep the channels of each fold axis are; `overlap = 1`: products of a
-    fold's next tile are issued before this tile's element-wise work;
+    fold's next tile are issued before this tile's element-wise work (2: and
+    the consumer warpgroups issue them in turn);
     `persistent = 1`: a block for each multiprocessor, which walks tiles;
     `registers = 1`: what a loop multiplies by and does not change is held in
     registers; `descending = "m"`: tiles are taken in descending order of m, for

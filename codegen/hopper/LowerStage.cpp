@@ -228,10 +228,14 @@ void StageLowering::endRole() {
 LogicalResult StageLowering::emitRoles(stage::RolesOp roles) {
   size_t count = roles.getRegions().size();
   int64_t warpgroups = plan.threads / 128;
-  if (1 + static_cast<int64_t>(count) + warpgroups > namedBarriers)
+  // The block's, each role's, each warpgroup's, and those for turns.
+  int64_t barriers = 1 + static_cast<int64_t>(count) + warpgroups;
+  if (roles.walk([](stage::TurnOp) { return WalkResult::interrupt(); })
+          .wasInterrupted())
+    barriers += warpgroups - roles.getWarps()[0] / 4;
+  if (barriers > namedBarriers)
     return roles.emitOpError("needs ")
-           << 1 + count + warpgroups << " named barriers, but a block has "
-           << namedBarriers;
+           << barriers << " named barriers, but a block has " << namedBarriers;
   // What ptxas gives a thread at launch; setmaxnreg moves from there.
   int64_t launched = std::min<int64_t>(65536 / plan.threads, 255) / 8 * 8;
   int64_t first = 0;
@@ -293,6 +297,13 @@ LogicalResult StageLowering::emitRole(stage::RolesOp roles, size_t number,
     Block *start = nvvm.makeBlock();
     nvvm.branchIf(role.leadsRole, start, {}, exitBlock, {});
     nvvm.standAt(start);
+  }
+  // The first warpgroup's first turn is as if the last one had ended its own.
+  if (body.walk([](stage::TurnOp) { return WalkResult::interrupt(); })
+          .wasInterrupted()) {
+    Value isLast =
+        nvvm.icmp(NvvmBuilder::Compare::eq, role.warpgroup, role.warps / 4 - 1);
+    nvvm.ifThen(isLast, [&] { takeTurn(/*end=*/true); });
   }
   // What stands in front of the roles depends on the tile: it is part of each.
   LogicalResult result = emitTiles([&]() -> LogicalResult {
@@ -374,6 +385,10 @@ LogicalResult StageLowering::emit(Operation *op) {
       .Case([&](stage::ConvertLayoutOp op) { return emitConvertLayout(op); })
       .Case([&](stage::FenceAsyncOp) {
         nvvm.fenceAsync();
+        return success();
+      })
+      .Case([&](stage::TurnOp op) {
+        takeTurn(op.getEnd());
         return success();
       })
       .Case([&](stage::BarrierOp op) {

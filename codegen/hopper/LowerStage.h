@@ -271,6 +271,7 @@ private:
   /// Byte offset of an element in a tile of `type`.
   Value swizzled(stage::SmemType type, Value row, Value column);
   void barrier(bool warpgroup);
+  void takeTurn(bool end);
 
   //===--- GlobalMemory.cpp -----------------------------------------------===//
 

@@ -502,6 +502,9 @@ void NvvmBuilder::namedBarrier(Value id, int64_t threads) {
   NVVM::BarrierOp::create(builder, loc, Type(), id, constI32(threads),
                           NVVM::BarrierReductionAttr(), Value());
 }
+void NvvmBuilder::arriveNamedBarrier(Value id, int64_t threads) {
+  NVVM::BarrierArriveOp::create(builder, loc, id, constI32(threads));
+}
 void NvvmBuilder::setMaxRegisters(int64_t count, bool increase) {
   NVVM::SetMaxRegisterOp::create(builder, loc, uint32_t(count),
                                  increase

@@ -161,6 +161,8 @@ public:
   void syncThreads();
   void syncWarp();
   void namedBarrier(Value id, int64_t threads);
+  /// Arrives there and goes on.
+  void arriveNamedBarrier(Value id, int64_t threads);
   void setMaxRegisters(int64_t count, bool increase);
 
   //===--- Shared memory, barriers, copies --------------------------------===//

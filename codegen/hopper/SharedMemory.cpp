@@ -74,6 +74,24 @@ void StageLowering::barrier(bool warpgroup) {
   nvvm.namedBarrier(nvvm.add(blockWarpgroup, 1 + roles), 128);
 }
 
+void StageLowering::takeTurn(bool end) {
+  int64_t groups = role.warps / 4;
+  if (groups == 1)
+    return;
+  // A barrier for each warpgroup of the role, behind those of the block's: the
+  // warpgroup waits there for the one before it, which only arrives.
+  int64_t first =
+      1 + static_cast<int64_t>(scratchOffsets.size()) + plan.threads / 128;
+  Value place = role.warpgroup;
+  if (end) {
+    Value next = nvvm.add(place, 1);
+    Value isLast = nvvm.icmp(NvvmBuilder::Compare::eq, next, groups);
+    place = nvvm.select(isLast, nvvm.constI32(0), next);
+  }
+  Value id = nvvm.add(place, first);
+  end ? nvvm.arriveNamedBarrier(id, 256) : nvvm.namedBarrier(id, 256);
+}
+
 //===----------------------------------------------------------------------===//
 // 8 x 8 matrices
 //===----------------------------------------------------------------------===//

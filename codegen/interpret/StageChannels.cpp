@@ -29,6 +29,7 @@ Machine::Step Machine::executeSync(Agent &agent, Operation &op) {
       .Case([&](stage::TmaStoreOp op) { return tmaStore(agent, op); })
       .Case([&](stage::TmaStoreWaitOp op) { return tmaStoreWait(agent, op); })
       .Case([&](stage::BarrierOp op) { return barrier(agent, op); })
+      .Case([&](stage::TurnOp op) { return turn(agent, op); })
       .Case([&](stage::ViewOp view) {
         RtValue value = valueOf(agent, view.getSource());
         value.ref.type = view.getType();
@@ -580,6 +581,21 @@ Machine::Step Machine::tmaStoreWait(Agent &agent, stage::TmaStoreWaitOp op) {
 //===----------------------------------------------------------------------===//
 // Barriers
 //===----------------------------------------------------------------------===//
+
+Machine::Step Machine::turn(Agent &agent, stage::TurnOp op) {
+  unsigned &ended = turnsEnded[agent.role];
+  bool isMine = static_cast<int>(ended % agent.groups) == agent.group;
+  if (op.getEnd()) {
+    if (!isMine)
+      return fail("turn", op, agent.name + " ends a turn that is not its own");
+    ++ended;
+    return Step::done;
+  }
+  if (isMine)
+    return Step::done;
+  agent.waitsFor = "for its turn";
+  return Step::blocked;
+}
 
 Machine::Step Machine::barrier(Agent &agent, stage::BarrierOp op) {
   if (isDisabled(op))

@@ -323,6 +323,7 @@ private:
   Step tmaStore(Agent &agent, stage::TmaStoreOp op);
   Step tmaStoreWait(Agent &agent, stage::TmaStoreWaitOp op);
   Step barrier(Agent &agent, stage::BarrierOp op);
+  Step turn(Agent &agent, stage::TurnOp op);
   bool makeBoxes(Agent &agent, mlir::Operation *op, const TileRef &ref,
                  mlir::Value tensor, mlir::OperandRange coords,
                  mlir::ArrayAttr at, int part, int parts, Copy &copy);
@@ -381,6 +382,8 @@ private:
   llvm::DenseMap<mlir::Operation *, uint32_t> bufferOf;
   std::deque<Copy> loads;
   std::vector<Rendezvous> rendezvous; ///< of each role
+  /// How many turns the warpgroups of each role have ended.
+  llvm::DenseMap<unsigned, unsigned> turnsEnded;
   std::map<std::pair<mlir::Operation *, unsigned>, Shared> shared;
   llvm::DenseMap<mlir::Operation *, std::unique_ptr<ProductPlan>> plans;
   stage::RolesOp roles;

@@ -155,6 +155,8 @@ LogicalResult StageBuilder::run() {
     kernel.setPersistent(schedule.getPersistent());
     if (schedule.getRegisters())
       kernel->setAttr(hints::registers, builder.getUnitAttr());
+    if (schedule.getOverlap() > 1)
+      kernel->setAttr(hints::turns, builder.getUnitAttr());
     kernel.setDescendingAttr(schedule.getDescending());
     if (schedule.getSection())
       kernel.setSection(schedule.getSection());

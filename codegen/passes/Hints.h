@@ -12,6 +12,9 @@ namespace tilewright::hints {
 /// On a stage.kernel: place in registers what loops multiply by.
 inline constexpr llvm::StringLiteral registers = "stage.registers";
 
+/// On a stage.kernel: warpgroups issue the products of a step in turn.
+inline constexpr llvm::StringLiteral turns = "stage.turns";
+
 /// On ops of a fold, array<i64: stage, order>: how to skew it.
 inline constexpr llvm::StringLiteral step = "stage.step";
 

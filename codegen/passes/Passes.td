@@ -95,6 +95,14 @@ def PlaceTiles : TilewrightPass<"stage-place-tiles", "::tilewright::stage::Kerne
   }];
 }
 
+def TakeTurns : TilewrightPass<"stage-take-turns", "::tilewright::stage::KernelOp"> {
+  let summary = "warpgroups issue the products of a loop in turn";
+  let description = [{
+    In a kernel marked `stage.turns`: `stage.turn` before the products of each
+    step of a role with several warpgroups, `stage.turn end` behind them.
+  }];
+}
+
 def SpecializeWarps : TilewrightPass<"stage-specialize-warps", "::tilewright::stage::KernelOp"> {
   let summary = "one program becomes two roles, producer and consumer";
   let description = [{
