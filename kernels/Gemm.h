@@ -33,8 +33,9 @@ inline const ScoreMod biasRelu = [](Val<f32> x, Point p) {
 };
 
 inline Schedule gemmOnHopper() {
-  Tune bm = tune("BM", {128, 256}), bn = tune("BN", {128, 256}),
+  Tune bm = tune("BM", {128, 256}), bn = tune("BN", {128, 192, 256}),
        stages = tune("stages", {3, 4}), section = tune("section", {0, 8});
+  Tune bytes = (stages * (bm + bn) * 64 + bm * bn) * 2;
   return Schedule(sm90a)
       .tile(M, bm)
       .tile(N, bn)
@@ -45,6 +46,7 @@ inline Schedule gemmOnHopper() {
       .descending(M, section)
       .warpSpecialize({.producers = 1, .consumers = 2})
       .require(bm * bn <= 128 * 256, "the accumulator exceeds the registers")
+      .require(bytes <= 226 * 1024, "the tiles exceed the shared memory")
       .require(bm > 128 || bn > 128 || stages > 3, "small tiles fit 4 times");
 }
 inline Schedule gemmOnAmpere() {
