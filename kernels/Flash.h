@@ -78,8 +78,8 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
                    (qRow + oRow) * 128 + row * 2 * 64 + 128 * 64 * bytesOfP >
                        sharedBytes,
                "small tiles are for wide heads")
-      .require(turns == 0 || extentOf(D) <= 64,
-               "turns are for narrow heads, whose steps are short");
+      .require(turns == 0 || (extentOf(D) <= 64 && bm > 128),
+               "turns are for narrow heads and three warpgroups or more");
 }
 /// Four warps of 16 or 32 rows each, which leaves room for two blocks on a
 /// multiprocessor, or eight and one.
