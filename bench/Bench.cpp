@@ -431,7 +431,10 @@ static llvm::Error parseShape(llvm::ArrayRef<std::string> entries,
 static llvm::Expected<Workload>
 makeWorkload(llvm::StringRef kernel, DType type, bool onGpu,
              llvm::ArrayRef<std::string> shapeEntries) {
-  if (kernel == "flash" || kernel == "flash-causal") {
+  llvm::StringRef variant = kernel;
+  bool isVariant = variant.consume_front("flash-") &&
+                   llvm::is_contained(flashVariants, std::string_view(variant));
+  if (kernel == "flash" || kernel == "flash-causal" || isVariant) {
     std::map<std::string, int64_t> s{{"b", 1},
                                      {"g", onGpu ? 16 : 4},
                                      {"r", 1},
@@ -441,14 +444,15 @@ makeWorkload(llvm::StringRef kernel, DType type, bool onGpu,
                                      {"e", onGpu ? 128 : 64}};
     if (llvm::Error error = parseShape(shapeEntries, s))
       return error;
-    return makeFlash({type, kernel == "flash-causal", s["b"], s["g"], s["r"],
-                      s["m"], s["n"], s["d"], s["e"]});
+    return makeFlash({type, kernel != "flash", s["b"], s["g"], s["r"], s["m"],
+                      s["n"], s["d"], s["e"],
+                      isVariant ? variant.str() : std::string()});
   }
   if (!llvm::is_contained({"gemm", "gemm-nk", "scores", "values"}, kernel))
-    return llvm::createStringError(
-        llvm::formatv("--kernel: expected flash, flash-causal, gemm, gemm-nk, "
-                      "scores or values, got '{0}'",
-                      kernel));
+    return llvm::createStringError(llvm::formatv(
+        "--kernel: expected flash, flash-causal, flash-{1}, "
+        "gemm, gemm-nk, scores or values, got '{0}'",
+        kernel, llvm::join(llvm::ArrayRef(flashVariants), ", flash-")));
   int64_t side = onGpu ? 4096 : 1024;
   std::map<std::string, int64_t> s{{"m", side}, {"n", side}, {"k", side}};
   if (llvm::Error error = parseShape(shapeEntries, s))
@@ -461,7 +465,9 @@ int tilewright::runBench(int argc, char **argv) {
   cl::list<std::string> kernels(
       "kernel",
       cl::desc("what to measure: flash, flash-causal, gemm, or only if asked "
-               "for gemm-nk (B stored as [n, k]), scores, values (the products "
+               "for flash-alibi, flash-softcap, flash-window, flash-documents, "
+               "flash-prefix (causal, and this besides), gemm-nk (B stored as "
+               "[n, k]), scores, values (the products "
                "of unfused attention, their shapes as the GEMM's)"),
       cl::CommaSeparated, cl::cat(category));
   cl::opt<std::string> target(

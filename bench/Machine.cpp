@@ -57,9 +57,13 @@ private:
   Device &device;
   Stream stream;
   dsl::Target compiledFor;
+  llvm::Expected<TensorRef> upload(const HostArray &array,
+                                   std::vector<Buffer> &to);
+
   Workload *work = nullptr;
-  std::vector<Buffer> buffers;
+  std::vector<Buffer> buffers, tableBuffers;
   std::vector<ArgumentValue> arguments;
+  std::vector<NamedArgument> named;
   double tensorPeak = 0;
 };
 
@@ -90,6 +94,12 @@ public:
           TensorRef::dense(array.bytes.data(), array.type, array.sizes));
     for (double scalar : work.scalars)
       arguments.push_back(scalar);
+    named.clear();
+    for (HostArray &table : work.tables)
+      named.push_back({table.name, TensorRef::dense(table.bytes.data(),
+                                                    table.type, table.sizes)});
+    for (const auto &[name, value] : work.params)
+      named.push_back({name, value});
     return llvm::Error::success();
   }
   llvm::Expected<Launch> compile(const std::string &mlir) override;
@@ -109,6 +119,7 @@ private:
   Workload *work = nullptr;
   std::string vectors;
   std::vector<ArgumentValue> arguments;
+  std::vector<NamedArgument> named;
   double flops = 0;
 };
 
@@ -128,24 +139,42 @@ Peak GpuMachine::peak(DType type) {
   return {tensorPeak, cycles * (info.computeMajor >= 9 ? 4096 : 2048)};
 }
 
+llvm::Expected<TensorRef> GpuMachine::upload(const HostArray &array,
+                                             std::vector<Buffer> &to) {
+  auto bytes = static_cast<int64_t>(array.bytes.size());
+  llvm::Expected<Buffer> buffer = Buffer::allocate(device, bytes);
+  if (!buffer)
+    return buffer.takeError();
+  if (!array.isOutput)
+    if (llvm::Error error = buffer->upload(array.bytes.data(), bytes))
+      return std::move(error);
+  to.push_back(std::move(*buffer));
+  return TensorRef::dense(to.back().data(), array.type, array.sizes,
+                          device.index());
+}
+
 llvm::Error GpuMachine::load(Workload &newWork) {
   buffers.clear();
+  tableBuffers.clear();
   arguments.clear();
+  named.clear();
   work = &newWork;
   for (const HostArray &array : work->tensors) {
-    auto bytes = static_cast<int64_t>(array.bytes.size());
-    llvm::Expected<Buffer> buffer = Buffer::allocate(device, bytes);
-    if (!buffer)
-      return buffer.takeError();
-    if (!array.isOutput)
-      if (llvm::Error error = buffer->upload(array.bytes.data(), bytes))
-        return error;
-    arguments.push_back(TensorRef::dense(buffer->data(), array.type,
-                                         array.sizes, device.index()));
-    buffers.push_back(std::move(*buffer));
+    llvm::Expected<TensorRef> tensor = upload(array, buffers);
+    if (!tensor)
+      return tensor.takeError();
+    arguments.push_back(*tensor);
   }
   for (double scalar : work->scalars)
     arguments.push_back(scalar);
+  for (const HostArray &table : work->tables) {
+    llvm::Expected<TensorRef> tensor = upload(table, tableBuffers);
+    if (!tensor)
+      return tensor.takeError();
+    named.push_back({table.name, *tensor});
+  }
+  for (const auto &[name, value] : work->params)
+    named.push_back({name, value});
   return llvm::Error::success();
 }
 
@@ -161,7 +190,7 @@ llvm::Expected<Machine::Launch> GpuMachine::compile(const std::string &mlir) {
   if (!kernel)
     return kernel.takeError();
   return [this, kernel = std::shared_ptr<Kernel>(std::move(*kernel))] {
-    return kernel->launch(arguments, {}, stream);
+    return kernel->launch(arguments, named, stream);
   };
 }
 
@@ -224,7 +253,7 @@ llvm::Expected<Machine::Launch> CpuMachine::compile(const std::string &mlir) {
   if (!kernel)
     return kernel.takeError();
   return [this, kernel = std::shared_ptr<CpuKernel>(std::move(*kernel))] {
-    return kernel->run(arguments);
+    return kernel->run(arguments, named);
   };
 }
 

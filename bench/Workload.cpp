@@ -184,6 +184,50 @@ static Accuracy judgeSamples(const std::vector<double> &got,
 // Flash attention
 //===----------------------------------------------------------------------===//
 
+/// Of the variants: keys of a window, a prefix, a document.
+static constexpr int64_t variantKeys = 1024;
+
+/// Whether query m sees key n.
+static bool seesKey(const FlashProblem &p, int64_t m, int64_t n) {
+  int64_t position = m - p.m + p.n;
+  if (p.variant == "prefix" && n < variantKeys)
+    return true;
+  if (p.causal && n > position)
+    return false;
+  if (p.variant == "window")
+    return m - n < variantKeys;
+  if (p.variant == "documents")
+    return m / variantKeys == n / variantKeys;
+  return true;
+}
+
+/// The slope of ALiBi for head `h`, of KV and query heads together.
+static double slopeOf(const FlashProblem &p, int64_t h) {
+  return static_cast<float>(
+      std::exp2(-8.0 * double(h + 1) / double(p.g * p.r)));
+}
+
+/// The score of `head`, over batch and heads, for query m and key n.
+static double modifyScore(const FlashProblem &p, double score, int64_t head,
+                          int64_t m, int64_t n) {
+  if (p.variant == "softcap")
+    return 30 * std::tanh(score / 30);
+  if (p.variant == "alibi")
+    return score - slopeOf(p, head % (p.g * p.r)) *
+                       std::fabs(double(n - p.n - (m - p.m)));
+  return score;
+}
+
+static HostArray documentTable(std::string name, int64_t b, int64_t count) {
+  HostArray array{std::move(name), DType::i32, {b, count}, false, {}};
+  array.bytes.resize(static_cast<size_t>(b * count) * sizeof(int32_t));
+  for (int64_t i = 0; i < b * count; ++i) {
+    auto id = static_cast<int32_t>(i % count / variantKeys);
+    std::memcpy(array.bytes.data() + i * int64_t(sizeof id), &id, sizeof id);
+  }
+  return array;
+}
+
 namespace {
 /// Rows of an attention, known in fp64.
 struct AttentionSample {
@@ -204,8 +248,7 @@ static AttentionSample sampleAttention(const FlashProblem &p, double scale,
   shape.d = p.d;
   shape.e = p.e;
   auto sees = [&](const reference::AttentionPoint &at) {
-    int64_t m = queries[static_cast<size_t>(at.m)];
-    return !p.causal || at.n - p.n <= m - p.m;
+    return seesKey(p, queries[static_cast<size_t>(at.m)], at.n);
   };
   for (int64_t head : sample(p.b * p.g * p.r, 4)) {
     std::vector<double> rows;
@@ -216,8 +259,14 @@ static AttentionSample sampleAttention(const FlashProblem &p, double scale,
     int64_t kvHead = head / p.r;
     std::vector<double> keys = gather(k, kvHead * p.n * p.d, p.n * p.d);
     std::vector<double> values = gather(v, kvHead * p.n * p.e, p.n * p.e);
+    reference::ScoreModifier modifier;
+    if (!p.variant.empty())
+      modifier = [&](double score, const reference::AttentionPoint &at) {
+        return modifyScore(p, score, head, queries[static_cast<size_t>(at.m)],
+                           at.n);
+      };
     reference::AttentionResult exact =
-        reference::attention(shape, rows, keys, values, scale, {}, sees);
+        reference::attention(shape, rows, keys, values, scale, modifier, sees);
     append_range(result.o, exact.o);
     append_range(result.lse, exact.lse);
     if (p.type == DType::f32) {
@@ -228,7 +277,7 @@ static AttentionSample sampleAttention(const FlashProblem &p, double scale,
     }
     append_range(result.plain,
                  reference::attention(
-                     shape, rows, keys, values, scale, {}, sees,
+                     shape, rows, keys, values, scale, modifier, sees,
                      p.type == DType::bf16 ? reference::AttentionNumbers::bf16
                                            : reference::AttentionNumbers::f16)
                      .o);
@@ -256,10 +305,19 @@ Workload bench::makeFlash(const FlashProblem &p) {
   double scale = 1 / std::sqrt(double(p.d));
   kernels::Options options{{"dtype", std::string(nameOf(p.type))},
                            {"mask", p.causal ? "causal" : "none"}};
+  if (p.variant == "alibi" || p.variant == "softcap")
+    options["score"] = p.variant;
+  else if (p.variant == "window")
+    options["mask"] = "causal_window";
+  else if (p.variant == "documents")
+    options["mask"] = "causal_document";
+  else if (p.variant == "prefix")
+    options["mask"] = "prefix";
+  std::string mark = p.variant.empty() ? "" : " " + p.variant;
   Workload work{
       formatv("flash_forward {0}{1} b={2} g={3} r={4} m={5} n={6} d={7} e={8}",
-              nameOf(p.type), p.causal ? " causal" : "", p.b, p.g, p.r, p.m,
-              p.n, p.d, p.e),
+              nameOf(p.type), (p.causal ? " causal" : "") + mark, p.b, p.g, p.r,
+              p.m, p.n, p.d, p.e),
       "flash_forward",
       kernels::makeKernel("flash_forward", options),
       {{"b", p.b},
@@ -273,7 +331,23 @@ Workload bench::makeFlash(const FlashProblem &p) {
       {scale},
       0,
       {},
+      {},
+      {},
       {}};
+  if (p.variant == "alibi") {
+    HostArray slopes{"slopes", DType::f32, {p.g, p.r}, false, {}};
+    slopes.bytes.resize(static_cast<size_t>(p.g * p.r) * sizeof(float));
+    std::vector<double> values;
+    for (int64_t h = 0; h < p.g * p.r; ++h)
+      values.push_back(slopeOf(p, h));
+    slopes.assign(values);
+    work.tables.push_back(std::move(slopes));
+  } else if (p.variant == "documents") {
+    work.tables = {documentTable("query_documents", p.b, p.m),
+                   documentTable("key_documents", p.b, p.n)};
+  } else if (p.variant == "window" || p.variant == "prefix") {
+    work.params.emplace_back(p.variant, variantKeys);
+  }
   work.tensors = {input("q", p.type, {p.b, p.g, p.r, p.m, p.d}, 1),
                   input("k", p.type, {p.b, p.g, p.n, p.d}, 2),
                   input("v", p.type, {p.b, p.g, p.n, p.e}, 3),
@@ -281,7 +355,13 @@ Workload bench::makeFlash(const FlashProblem &p) {
                   output("lse", DType::f32, {p.b, p.g, p.r, p.m})};
   // Only what the mask leaves counts: a key that no query sees is no work.
   double pairs = double(p.m) * double(p.n);
-  if (p.causal) {
+  if (!p.variant.empty()) {
+    int64_t seen = 0;
+    for (int64_t m = 0; m < p.m; ++m)
+      for (int64_t n = 0; n < p.n; ++n)
+        seen += seesKey(p, m, n);
+    pairs = double(seen);
+  } else if (p.causal) {
     pairs = 0;
     for (int64_t m = 0; m < p.m; ++m)
       pairs += double(std::clamp<int64_t>(m - p.m + p.n + 1, 0, p.n));
@@ -292,8 +372,9 @@ Workload bench::makeFlash(const FlashProblem &p) {
   work.judge = [known = std::move(known)](const std::vector<HostArray> &t) {
     return judgeAttention(known, t[3], t[4]);
   };
-  work.attention =
-      AttentionShape{p.b, p.g, p.r, p.m, p.n, p.d, p.e, p.causal, float(scale)};
+  if (p.variant.empty()) // the references know no other
+    work.attention = AttentionShape{p.b, p.g, p.r,      p.m,         p.n,
+                                    p.d, p.e, p.causal, float(scale)};
   return work;
 }
 

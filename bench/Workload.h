@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tilewright::bench {
@@ -50,13 +51,22 @@ struct Workload {
   std::function<Accuracy(const std::vector<HostArray> &)> judge;
   /// Of an attention, for the reference.
   std::optional<AttentionShape> attention;
+  /// What is bound by name.
+  std::vector<HostArray> tables;
+  std::vector<std::pair<std::string, int64_t>> params;
 };
 
 struct FlashProblem {
   DType type = DType::bf16;
   bool causal = false;
   int64_t b = 1, g = 1, r = 1, m = 0, n = 0, d = 0, e = 0;
+  /// What a causal attention has besides, if not "": one of flashVariants.
+  std::string variant = "";
 };
+/// "alibi"; "softcap", of 30; "window", the last 1024 keys; "documents", of
+/// 1024 tokens each, from tables; "prefix", of 1024 keys that all queries see.
+inline constexpr std::string_view flashVariants[] = {
+    "alibi", "softcap", "window", "documents", "prefix"};
 Workload makeFlash(const FlashProblem &problem);
 
 struct GemmProblem {
