@@ -43,6 +43,7 @@ public:
 private:
   llvm::Error parse();
   llvm::Error checkProducts();
+  llvm::Expected<CompiledKernel> compileStages();
   llvm::Error runPasses(function_ref<void(OpPassManager &)> build);
 
   StringRef source;
@@ -161,18 +162,35 @@ std::string Compilation::text() {
   return result;
 }
 
+/// The kernel, and behind it in the module those to be launched before it.
+llvm::Expected<CompiledKernel> Compilation::compileStages() {
+  std::optional<CompiledKernel> main;
+  for (auto kernel : module->getOps<stage::KernelOp>()) {
+    llvm::Expected<CompiledKernel> compiled = compileStage(kernel);
+    if (!compiled)
+      return compiled.takeError();
+    if (main)
+      main->before.push_back(std::move(*compiled));
+    else
+      main = std::move(*compiled);
+  }
+  return std::move(*main);
+}
+
 llvm::Expected<CompiledKernel> Compilation::finish() {
   llvm::Expected<CompiledKernel> compiled =
       options.target == "cpu"
           ? cpu::compileForCpu(*module->getOps<tile::KernelOp>().begin(),
                                cpu::vectorsFromName(options.vectors)
                                    .value_or(cpu::hostVectors()))
-          : compileStage(*module->getOps<stage::KernelOp>().begin());
+          : compileStages();
   if (!compiled)
     return llvm::joinErrors(compiled.takeError(), messages.isEmpty()
                                                       ? llvm::Error::success()
                                                       : messages.takeError(""));
   compiled->plan.fixed = fixed;
+  for (CompiledKernel &before : compiled->before)
+    before.plan.fixed = fixed;
   return compiled;
 }
 
@@ -233,7 +251,10 @@ tilewright::compileTo(Level level, StringRef mlir,
     llvm::Expected<CompiledKernel> compiled = compileKernel(mlir, options);
     if (!compiled)
       return compiled.takeError();
-    return compiled->ptx;
+    std::string ptx = compiled->ptx;
+    for (const CompiledKernel &before : compiled->before)
+      ptx += before.ptx;
+    return ptx;
   }
   if (options.target == "cpu" && level > Level::bound)
     return llvm::createStringError("the cpu target has no such level");

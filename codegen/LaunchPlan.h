@@ -105,6 +105,7 @@ struct Parameter {
     extent,    ///< i32, extent of `axis`
     scalar,    ///< value of argument `arg`, with its own type
     scratch,   ///< address of `scratchBytes` zeroed at module load
+    workspace, ///< address of the plan's workspace number `arg`
   };
   Kind kind = Kind::pointer;
   int arg = -1;
@@ -129,6 +130,15 @@ struct GridAxis {
   int64_t tile = 1; ///< elements of the axis in one work item
 };
 
+/// i32 numbers that the kernels of one launch hand on: for each tile of
+/// `records` (row-major), a record of `header` numbers and one for each tile of
+/// `walked`. Launches share it, as they share scratch.
+struct Workspace {
+  std::vector<GridAxis> records;
+  GridAxis walked;
+  static constexpr int64_t header = 2;
+};
+
 struct LaunchPlan {
   std::string entry;  ///< symbol of the entry point
   std::string target; ///< "sm_90a", "sm_80", "cpu"
@@ -136,6 +146,8 @@ struct LaunchPlan {
   std::vector<FixedExtent> fixed;
   std::vector<Parameter> params;
   std::vector<GridAxis> grid;
+  /// Allocated by the runtime, as large as the extents of a launch ask for.
+  std::vector<Workspace> workspaces;
   /// A persistent kernel is launched with at most one block (times
   /// `blocksPerSm`) per multiprocessor and walks the tiles itself; else one
   /// block a tile. Blocks are one-dimensional in either case, and their number
@@ -161,6 +173,9 @@ struct CompiledKernel {
   /// CPU target: LLVM IR for the machine it will run on, as bitcode.
   std::string bitcode;
   double compileMs = 0; ///< MLIR to PTX, or to bitcode
+  /// GPU targets: kernels to launch in front of it, in order, each with the
+  /// same arguments and the same workspaces.
+  std::vector<CompiledKernel> before;
 };
 
 } // namespace tilewright

@@ -55,7 +55,8 @@ CpuKernel::create(const LaunchPlan &plan, CpuEntry entry,
   if (!binder)
     return binder.takeError();
   for (const Parameter &parameter : plan.params)
-    if (is_contained({Parameter::Kind::tensorMap, Parameter::Kind::scratch},
+    if (is_contained({Parameter::Kind::tensorMap, Parameter::Kind::scratch,
+                      Parameter::Kind::workspace},
                      parameter.kind))
       return createStringError("internal error: the launch plan of kernel '" +
                                plan.entry +

@@ -22,8 +22,18 @@ Expected<KernelImage> assembleKernel(Device &device, CompiledKernel kernel) {
       assemble(device, kernel.plan.entry, kernel.ptx, kernel.plan.target);
   if (!assembly)
     return assembly.takeError();
-  return KernelImage{std::move(kernel), std::move(assembly->cubin),
-                     std::move(assembly->log)};
+  KernelImage image;
+  image.cubin = std::move(assembly->cubin);
+  image.assemblerLog = std::move(assembly->log);
+  for (CompiledKernel &before : kernel.before) {
+    Expected<KernelImage> assembled = assembleKernel(device, std::move(before));
+    if (!assembled)
+      return assembled.takeError();
+    image.before.push_back(std::move(*assembled));
+  }
+  kernel.before.clear();
+  image.kernel = std::move(kernel);
+  return image;
 }
 
 Expected<std::unique_ptr<Kernel>> Kernel::load(Device &device,
@@ -40,6 +50,13 @@ Expected<std::unique_ptr<Kernel>> Kernel::load(Device &device,
       new Kernel(device, std::move(*module), std::move(*binder)));
   if (Error error = kernel->prepare(image.assemblerLog))
     return std::move(error);
+  for (const KernelImage &before : image.before) {
+    Expected<std::unique_ptr<Kernel>> loaded = load(device, before);
+    if (!loaded)
+      return loaded.takeError();
+    kernel->before.push_back(std::move(*loaded));
+  }
+  kernel->workspaces.resize(plan.workspaces.size());
   return kernel;
 }
 
@@ -143,6 +160,24 @@ Error Kernel::allocateScratch() {
   return Error::success();
 }
 
+Error Kernel::growWorkspaces() {
+  for (auto [number, buffer] : enumerate(workspaces)) {
+    Expected<int64_t> bytes = binder.workspaceBytes(number, binding);
+    if (!bytes)
+      return bytes.takeError();
+    if (*bytes <= buffer.bytes())
+      continue;
+    Expected<Buffer> larger = Buffer::allocate(theDevice, *bytes);
+    if (!larger)
+      return larger.takeError();
+    buffer = std::move(*larger);
+    parameters->setWorkspace(binder, number, buffer.data());
+    for (std::unique_ptr<Kernel> &kernel : before)
+      kernel->parameters->setWorkspace(kernel->binder, number, buffer.data());
+  }
+  return Error::success();
+}
+
 Error Kernel::encode(int arg, const TensorMapShape &shape,
                      CUtensorMap &map) const {
   static constexpr uint32_t ones[5] = {1, 1, 1, 1, 1};
@@ -190,6 +225,8 @@ Error Kernel::launch(ArrayRef<ArgumentValue> positional,
     return Error::success();
   }
   Error failure = theDevice.activate();
+  if (!failure && binding.shapesChanged)
+    failure = growWorkspaces();
   if (!failure)
     failure = parameters->update(
         binder, binding,
@@ -203,6 +240,9 @@ Error Kernel::launch(ArrayRef<ArgumentValue> positional,
   if (binding.shapesChanged)
     config.gridDimX = blocksFor(binding.tiles);
   config.stream = stream;
+  for (std::unique_ptr<Kernel> &kernel : before)
+    if (Error error = kernel->launch(positional, named, stream))
+      return error;
   const DriverApi &api = theDevice.driver();
   CUresult result =
       api.launchKernelEx(&config, function, parameters->pointers(), nullptr);

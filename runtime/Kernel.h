@@ -3,8 +3,10 @@
 // Loading checks what can be checked once: shared memory, threads, registers
 // that spill. Launching checks the arguments, and re-encodes only what differs
 // from the launch before: a launch with the same arguments is a few
-// comparisons and one driver call. It allocates nothing and waits for nothing,
-// so it can be captured in a graph.
+// comparisons and one driver call, and one for each kernel in front of it. It
+// allocates nothing and waits for nothing, so it can be captured in a graph;
+// but where a mask's live tiles are listed, the first launch of more tiles than
+// before allocates the list.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -25,6 +27,8 @@ struct KernelImage {
   std::string assemblerLog; ///< of cubin or PTX
   /// CPU target: machine code, an object file. It takes the bitcode's place.
   std::string object;
+  /// Of CompiledKernel::before, which is empty here.
+  std::vector<KernelImage> before;
 };
 
 /// Assembles the PTX of a GPU kernel into the cubin of its image. Without
@@ -56,6 +60,7 @@ private:
         binding(this->binder.emptyBinding()) {}
   llvm::Error prepare(llvm::StringRef assemblerLog);
   llvm::Error allocateScratch();
+  llvm::Error growWorkspaces();
   llvm::Error encode(int arg, const TensorMapShape &shape,
                      cuda::CUtensorMap &map) const;
   unsigned blocksFor(int64_t tiles) const;
@@ -65,6 +70,9 @@ private:
   LaunchBinder binder;
   cuda::CUfunction function = nullptr;
   std::vector<Buffer> scratch;
+  /// Launched in front of this one, and what they hand on to it.
+  std::vector<std::unique_ptr<Kernel>> before;
+  std::vector<Buffer> workspaces;
   Buffer emptyRow;
   std::unique_ptr<ParameterBlock> parameters;
   cuda::CUlaunchConfig config = {};

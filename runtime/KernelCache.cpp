@@ -2,7 +2,8 @@
 //
 // A file is: a line with the format's name, a line with the SHA-256 of what
 // follows, a line of JSON with the plan and the sizes of the rest, and the
-// rest: PTX, bitcode, cubin, log, object file.
+// rest: PTX, bitcode, cubin, log, object file, and such a file for each kernel
+// that is launched in front.
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/KernelCache.h"
@@ -32,7 +33,7 @@ using namespace llvm;
 namespace tilewright {
 
 /// Changes whenever the format does: older files then are not found.
-static constexpr StringLiteral formatName = "tilewright kernel 2";
+static constexpr StringLiteral formatName = "tilewright kernel 3";
 
 static constexpr std::chrono::seconds patience(60);
 
@@ -47,9 +48,14 @@ static std::string sha256(StringRef text) {
 std::string writeImage(const KernelImage &image) {
   std::string body;
   raw_string_ostream os(body);
-  const std::string *parts[] = {&image.kernel.ptx, &image.kernel.bitcode,
-                                &image.cubin, &image.assemblerLog,
-                                &image.object};
+  std::vector<std::string> before;
+  for (const KernelImage &one : image.before)
+    before.push_back(writeImage(one));
+  SmallVector<const std::string *> parts{&image.kernel.ptx,
+                                         &image.kernel.bitcode, &image.cubin,
+                                         &image.assemblerLog, &image.object};
+  for (const std::string &one : before)
+    parts.push_back(&one);
   json::Array sizes;
   for (const std::string *part : parts)
     sizes.push_back(int64_t(part->size()));
@@ -80,10 +86,14 @@ Expected<KernelImage> readImage(StringRef file) {
   json::Array *sizes = object ? object->getArray("sizes") : nullptr;
   json::Value *planValue = object ? object->get("plan") : nullptr;
   KernelImage image;
-  std::string *parts[] = {&image.kernel.ptx, &image.kernel.bitcode,
-                          &image.cubin, &image.assemblerLog, &image.object};
-  if (!planValue || !sizes || sizes->size() != std::size(parts))
+  SmallVector<std::string *> parts{&image.kernel.ptx, &image.kernel.bitcode,
+                                   &image.cubin, &image.assemblerLog,
+                                   &image.object};
+  if (!planValue || !sizes || sizes->size() < parts.size())
     return damaged("its header lacks fields");
+  std::vector<std::string> before(sizes->size() - parts.size());
+  for (std::string &one : before)
+    parts.push_back(&one);
   Expected<LaunchPlan> plan = planFromJson(*planValue);
   if (!plan)
     return plan.takeError();
@@ -95,6 +105,12 @@ Expected<KernelImage> readImage(StringRef file) {
       return damaged("it is too short");
     *part = rest.take_front(bytes).str();
     rest = rest.drop_front(bytes);
+  }
+  for (const std::string &one : before) {
+    Expected<KernelImage> read = readImage(one);
+    if (!read)
+      return read.takeError();
+    image.before.push_back(std::move(*read));
   }
   return image;
 }

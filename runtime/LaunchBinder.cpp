@@ -92,6 +92,11 @@ Error LaunchBinder::analyse() {
                      "', which no tensor argument has");
       if (parameter.kind == Kind::scratch && parameter.scratchBytes <= 0)
         return wrong("is scratch of no bytes");
+      if (parameter.kind == Kind::workspace &&
+          (parameter.arg < 0 ||
+           parameter.arg >= int(thePlan.workspaces.size())))
+        return wrong("names workspace " + Twine(parameter.arg) +
+                     ", which is not");
       continue;
     }
     if (parameter.arg < 0 || parameter.arg >= int(thePlan.args.size()))
@@ -155,6 +160,13 @@ Error LaunchBinder::analyse() {
     if (axisNumber(axis.axis) < 0 || axis.tile < 1)
       return planError("grid axis '" + axis.axis + "' with tiles of " +
                        Twine(axis.tile));
+  for (const Workspace &workspace : thePlan.workspaces) {
+    bool isKnown = axisNumber(workspace.walked.axis) >= 0;
+    for (const GridAxis &axis : workspace.records)
+      isKnown &= axisNumber(axis.axis) >= 0;
+    if (!isKnown)
+      return planError("a workspace has an axis that no tensor argument has");
+  }
   if (thePlan.cluster < 1 || thePlan.blocksPerSm < 1 || thePlan.smemBytes < 0)
     return planError("cluster, blocksPerSm or smemBytes is out of range");
   return Error::success();
@@ -432,6 +444,25 @@ Expected<int64_t> LaunchBinder::countTiles(ArrayRef<int64_t> extents) const {
                              Twine(uint64_t(tiles)) +
                              "; launch over parts of the outermost axis");
   return tiles;
+}
+
+Expected<int64_t> LaunchBinder::workspaceBytes(int number,
+                                               const Binding &binding) const {
+  const Workspace &workspace = thePlan.workspaces[number];
+  auto tilesOf = [&](const GridAxis &axis) {
+    return divideCeil(binding.extents[axisNumber(axis.axis)], axis.tile);
+  };
+  uint64_t numbers = tilesOf(workspace.walked) + Workspace::header;
+  for (const GridAxis &axis : workspace.records)
+    numbers = SaturatingMultiply<uint64_t>(numbers, tilesOf(axis));
+  // The kernels count in i32.
+  if (!isUInt<31>(numbers))
+    return createStringError(
+        "kernel '" + thePlan.entry +
+        "': too many tiles for the list of those that a mask leaves: expected "
+        "at most 2147483647 entries, got " +
+        Twine(numbers) + "; launch over parts of the outermost axis");
+  return int64_t(numbers * sizeof(int32_t));
 }
 
 Error LaunchBinder::bind(ArrayRef<ArgumentValue> positional,

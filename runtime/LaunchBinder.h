@@ -45,6 +45,10 @@ public:
   /// Number of an axis in Binding::extents.
   int axisNumber(llvm::StringRef axis) const;
 
+  /// What workspace `number` of the plan takes for a launch.
+  llvm::Expected<int64_t> workspaceBytes(int number,
+                                         const Binding &binding) const;
+
 private:
   /// What the entry point needs of a tensor argument.
   struct Need {

@@ -83,6 +83,13 @@ ParameterBlock::ParameterBlock(const LaunchBinder &binder,
   }
 }
 
+void ParameterBlock::setWorkspace(const LaunchBinder &binder, int number,
+                                  void *address) {
+  for (auto [parameter, slot] : zip_equal(binder.plan().params, slots))
+    if (parameter.kind == Parameter::Kind::workspace && parameter.arg == number)
+      std::memcpy(slot, &address, sizeof address);
+}
+
 Error ParameterBlock::update(
     const LaunchBinder &binder, const Binding &binding,
     function_ref<Error(int, const TensorMapShape &, CUtensorMap &)> encode) {
@@ -97,6 +104,7 @@ Error ParameterBlock::update(
       continue;
     }
     if (parameter.kind == Parameter::Kind::scratch ||
+        parameter.kind == Parameter::Kind::workspace ||
         !binding.changed[parameter.arg])
       continue;
     const ArgumentValue &value = binding.values[parameter.arg];
@@ -120,6 +128,7 @@ Error ParameterBlock::update(
       break;
     case Parameter::Kind::extent:
     case Parameter::Kind::scratch:
+    case Parameter::Kind::workspace:
       break;
     }
   }

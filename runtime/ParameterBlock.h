@@ -49,6 +49,9 @@ public:
                                         cuda::CUtensorMap &map)>
              encode);
 
+  /// Where workspace `number` of the plan is from now on.
+  void setWorkspace(const LaunchBinder &binder, int number, void *address);
+
   /// One pointer a parameter, as cuLaunchKernel and CpuEntry want them.
   void **pointers() { return slots.data(); }
 

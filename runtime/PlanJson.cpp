@@ -14,7 +14,8 @@ namespace {
 constexpr StringLiteral argKinds[] = {"in",    "out",   "inout",   "scalar",
                                       "param", "table", "positive"};
 constexpr StringLiteral parameterKinds[] = {"tensorMap", "pointer", "stride",
-                                            "extent",    "scalar",  "scratch"};
+                                            "extent",    "scalar",  "scratch",
+                                            "workspace"};
 constexpr StringLiteral types[] = {"f32", "f16", "bf16", "f64", "i32", "i1"};
 
 template <class T>
@@ -75,12 +76,18 @@ static bool fromJSON(const json::Value &value, Parameter &to, json::Path path) {
          map.mapOptional("alignBytes", to.alignBytes);
 }
 
+static bool fromJSON(const json::Value &value, Workspace &to, json::Path path) {
+  json::ObjectMapper map(value, path);
+  return map && map.map("records", to.records) && map.map("walked", to.walked);
+}
+
 static bool fromJSON(const json::Value &value, LaunchPlan &to,
                      json::Path path) {
   json::ObjectMapper map(value, path);
   return map && map.map("entry", to.entry) && map.map("target", to.target) &&
          map.map("args", to.args) && map.map("fixed", to.fixed) &&
          map.map("params", to.params) && map.map("grid", to.grid) &&
+         map.mapOptional("workspaces", to.workspaces) &&
          map.map("persistent", to.persistent) &&
          map.map("blocksPerSm", to.blocksPerSm) &&
          map.map("threads", to.threads) && map.map("smemBytes", to.smemBytes) &&
@@ -100,6 +107,11 @@ static json::Value toJSON(const FixedExtent &fixed) {
 
 static json::Value toJSON(const GridAxis &axis) {
   return json::Object{{"axis", axis.axis}, {"tile", axis.tile}};
+}
+
+static json::Value toJSON(const Workspace &workspace) {
+  return json::Object{{"records", workspace.records},
+                      {"walked", toJSON(workspace.walked)}};
 }
 
 static json::Value toJSON(const Parameter &parameter) {
@@ -123,6 +135,7 @@ static json::Value toJSON(const Parameter &parameter) {
     object["scratchBytes"] = parameter.scratchBytes;
     break;
   case Parameter::Kind::scalar:
+  case Parameter::Kind::workspace:
     break;
   }
   if (parameter.arg >= 0)
@@ -137,6 +150,7 @@ json::Value toJson(const LaunchPlan &plan) {
                       {"fixed", plan.fixed},
                       {"params", plan.params},
                       {"grid", plan.grid},
+                      {"workspaces", plan.workspaces},
                       {"persistent", plan.persistent},
                       {"blocksPerSm", plan.blocksPerSm},
                       {"threads", plan.threads},

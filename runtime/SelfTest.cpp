@@ -117,7 +117,7 @@ CompiledKernel copyTilesKernel(int cluster) {
   plan.threads = 32;
   plan.smemBytes = 256;
   plan.cluster = cluster;
-  return {plan, copyTilesPtx().str(), "", 0};
+  return {plan, copyTilesPtx().str(), "", 0, {}};
 }
 
 /// A problem for copy_tiles, on the device.
@@ -320,7 +320,7 @@ Error checkAssembler(Device &device) {
     plan.params[0].arg = 0;
     plan.grid = {{"i", 1}};
     plan.threads = 128;
-    Expected<KernelImage> image = assembleKernel(device, {plan, ptx, "", 0});
+    Expected<KernelImage> image = assembleKernel(device, {plan, ptx, "", 0, {}});
     if (!image) {
       consumeError(image.takeError());
       continue;

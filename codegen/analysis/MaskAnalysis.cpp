@@ -46,6 +46,7 @@ struct MaskAnalysis::Impl {
   MaskForms forms;
   Scalar extent;
   Condition conjunction;
+  bool hasHoles = false;
 };
 
 PositionRange MaskAnalysis::Impl::normalize(PositionRange range) {
@@ -145,6 +146,16 @@ PositionRange MaskAnalysis::Impl::rangeOfAny(const Condition &condition,
       range = other;
       continue;
     }
+    // Ranges that begin, or end, together leave nothing out between them.
+    if (range.begin.is(0) && other.begin.is(0)) {
+      range = {0, builder.max(range.end, other.end)};
+      continue;
+    }
+    if (range.end == extent && other.end == extent) {
+      range = {builder.min(range.begin, other.begin), extent};
+      continue;
+    }
+    hasHoles |= which == Quantifier::some;
     PositionRange a = normalize(range), b = normalize(other);
     PositionRange hull = {builder.min(a.begin, b.begin),
                           builder.max(a.end, b.end)};
@@ -206,6 +217,7 @@ void MaskAnalysis::add(Value condition) {
 PositionRange MaskAnalysis::someLive() {
   return impl->rangeOf(impl->conjunction, Quantifier::some);
 }
+bool MaskAnalysis::mayHaveHoles() const { return impl->hasHoles; }
 PositionRange MaskAnalysis::allLive() {
   return impl->rangeOf(impl->conjunction, Quantifier::all);
 }

@@ -41,6 +41,9 @@ public:
   /// A range of positions at which every point of the current tiles of the
   /// other axes is live, also points beyond the other axes' extents.
   PositionRange allLive();
+  /// Whether someLive() may hold long runs of dead positions: those between two
+  /// ranges, of which it is the hull.
+  bool mayHaveHoles() const;
 
 private:
   struct Impl;

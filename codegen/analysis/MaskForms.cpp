@@ -93,8 +93,10 @@ static Form subtract(const Form &a, const Form &b) {
 // Values to forms
 //===----------------------------------------------------------------------===//
 
-MaskForms::MaskForms(FoldOp fold, ScalarBuilder &builder)
-    : fold(fold), builder(builder) {}
+MaskForms::MaskForms(FoldOp fold, ScalarBuilder &builder, FormScope scope)
+    : fold(fold), builder(builder), scope(scope) {}
+
+bool MaskForms::readsTiles() const { return !tileOfUnknown.empty(); }
 
 LinearForm MaskForms::unknown(Value key, Bounds bounds) {
   auto found = llvm::find_if(
@@ -106,8 +108,20 @@ LinearForm MaskForms::unknown(Value key, Bounds bounds) {
   return form;
 }
 
+/// Made of arguments of the kernel and of positions: it can be made elsewhere.
+static bool isReproducible(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return isa<KernelOp>(value.getParentBlock()->getParentOp());
+  return op->getNumRegions() == 0 && (isPure(op) || isa<LoadOp>(op)) &&
+         llvm::all_of(op->getOperands(), isReproducible);
+}
+
 Value MaskForms::hoist(Value value) {
   Operation *op = value.getDefiningOp();
+  // Of a tile at hand others may have to ask, in front of the kernel.
+  if (scope == FormScope::currentTile && !isReproducible(value))
+    return {};
   if (!op || !fold->isProperAncestor(op))
     return fold->isProperAncestor(value.getParentBlock()->getParentOp()) ||
                    value.getParentBlock()->getParentOp() == fold
@@ -156,7 +170,7 @@ Form MaskForms::formOf(Value value) {
   if (auto index = dyn_cast_or_null<IndexOp>(op)) {
     StringAttr name = index.getAxisAttr();
     Operation *binder = findBinder(op, name);
-    if (binder == fold) {
+    if (binder == fold && scope == FormScope::wholeAxis) {
       form.position = 1;
       return linear(form);
     }
@@ -234,8 +248,106 @@ Form MaskForms::formOf(Value value) {
   if (!isa<TileType>(value.getType()))
     if (Value scalar = hoist(value))
       return linear(unknown(scalar, {Scalar(scalar), Scalar(scalar)}));
+  if (std::optional<LinearForm> elements = elementsOf(value))
+    return linear(*elements);
   return {};
 }
+
+//===----------------------------------------------------------------------===//
+// Tiles known by their least and greatest elements
+//===----------------------------------------------------------------------===//
+
+std::optional<LinearForm> MaskForms::elementsOf(Value value) {
+  auto type = dyn_cast<TileType>(value.getType());
+  if (scope != FormScope::currentTile || !type || type.getAxes().size() != 1 ||
+      !(type.getElementType().isInteger(32) ||
+        type.getElementType().isInteger(1)))
+    return std::nullopt;
+  Value tile = cloneTile(value);
+  if (!tile)
+    return std::nullopt;
+  if (type.getElementType().isInteger(1)) {
+    Value &numbers = clonedTiles[tile];
+    if (!numbers)
+      numbers =
+          SelectOp::create(builder.getBuilder(), value.getLoc(), tile,
+                           builder.materialize(1), builder.materialize(0));
+    tile = numbers;
+  }
+  LinearForm form = unknown(value, {INT32_MIN, INT32_MAX});
+  tileOfUnknown[form.unknowns.front().first] = tile;
+  return form;
+}
+
+/// Whether no launch of the kernel writes what `load` reads.
+static bool readsConstantData(LoadOp load) {
+  auto kernel = load->getParentOfType<KernelOp>();
+  auto argument = dyn_cast<BlockArgument>(load.getTensor());
+  if (!kernel || !argument)
+    return false;
+  ArgumentKind kind = kernel.getArgKind(argument.getArgNumber());
+  return kind == ArgumentKind::in || kind == ArgumentKind::table;
+}
+
+Value MaskForms::cloneTile(Value value) {
+  if (auto found = clonedTiles.find(value); found != clonedTiles.end())
+    return found->second;
+  Operation *op = value.getDefiningOp();
+  if (!op || op->getNumResults() != 1 || op->getNumRegions())
+    return {};
+  StringAttr axis = cast<TileType>(value.getType()).getAxes().front();
+  auto load = dyn_cast<LoadOp>(op);
+  if (load ? !readsConstantData(load)
+           : !isa<IndexOp, ConstantOp, UnaryOp, BinaryOp, CompareOp, SelectOp,
+                  CastOp, BroadcastOp>(op))
+    return {};
+  IRMapping mapping;
+  for (Value operand : op->getOperands()) {
+    if (isa<tile::TensorType>(operand.getType()))
+      continue;
+    auto type = dyn_cast<TileType>(operand.getType());
+    if (type && type.getAxes() != ArrayRef(axis))
+      return {};
+    Value copy = type ? cloneTile(operand) : hoist(operand);
+    if (!copy)
+      return {};
+    mapping.map(operand, copy);
+  }
+  return clonedTiles[value] =
+             builder.getBuilder().clone(*op, mapping)->getResult(0);
+}
+
+Scalar MaskForms::boundOfTile(Value tile, bool isUpper) {
+  auto type = cast<TileType>(tile.getType());
+  StringAttr axis = type.getAxes().front();
+  // An axis that no loop binds is whole, and padded with zeros at most.
+  bool clip = findBinder(tile.getDefiningOp(), axis) != nullptr;
+  Value &known = tileBounds[{tile, isUpper}];
+  if (!known) {
+    OpBuilder &ops = builder.getBuilder();
+    Location loc = tile.getLoc();
+    Value elements = tile;
+    if (clip) {
+      Value positions = IndexOp::create(
+          ops, loc, TileType::get(ops.getI32Type(), {axis}, type.getExtents()),
+          axis);
+      Value isInside =
+          CompareOp::create(ops, loc, CompareKind::lt, positions,
+                            builder.materialize(builder.extent(axis)));
+      elements = SelectOp::create(
+          ops, loc, isInside, tile,
+          builder.materialize(isUpper ? INT32_MIN : INT32_MAX));
+    }
+    known = ReduceOp::create(ops, loc, ops.getI32Type(),
+                             isUpper ? ReduceKind::max : ReduceKind::min,
+                             elements, ops.getArrayAttr({axis}));
+  }
+  return Scalar(known);
+}
+
+//===----------------------------------------------------------------------===//
+// Quotients and bounds
+//===----------------------------------------------------------------------===//
 
 /// Division rounds toward zero; where nothing is negative that is down.
 bool MaskForms::isNonNegative(const LinearForm &form) const {
@@ -272,8 +384,17 @@ Form MaskForms::quotient(Form dividend, int64_t divisor) {
 }
 
 Scalar MaskForms::bound(const LinearForm &form, bool isUpper, bool clip) {
-  // The positive terms first: fewer negations.
-  Scalar positive = std::max<int64_t>(form.constant, 0), negative = 0;
+  LinearForm rest = form;
+  rest.constant = std::max<int64_t>(form.constant, 0);
+  auto [positive, negative] = boundAsDifference(rest, isUpper, clip);
+  return builder.add(builder.sub(positive, negative),
+                     std::min<int64_t>(form.constant, 0));
+}
+
+std::pair<Scalar, Scalar>
+MaskForms::boundAsDifference(const LinearForm &form, bool isUpper, bool clip) {
+  Scalar positive = std::max<int64_t>(form.constant, 0);
+  Scalar negative = std::max<int64_t>(-form.constant, 0);
   auto addTerm = [&](Scalar s, int64_t factor) {
     if (factor > 0)
       positive = builder.add(positive, builder.mul(s, factor));
@@ -282,6 +403,8 @@ Scalar MaskForms::bound(const LinearForm &form, bool isUpper, bool clip) {
   };
   for (auto [name, factor] : form.axes) {
     Operation *binder = findBinder(fold, name);
+    if (scope == FormScope::currentTile && name == fold.getAxes()[0])
+      binder = fold;
     bool isLast = isUpper == (factor > 0);
     int64_t tile = tiles.lookup(name);
     // An axis that only a fold inside binds may be anywhere.
@@ -303,12 +426,15 @@ Scalar MaskForms::bound(const LinearForm &form, bool isUpper, bool clip) {
     addTerm(last, factor);
   }
   for (auto [i, factor] : form.unknowns) {
+    bool isMost = isUpper == (factor > 0);
+    if (Value tile = tileOfUnknown.lookup(i)) {
+      addTerm(boundOfTile(tile, isMost), factor);
+      continue;
+    }
     const Bounds &bounds = unknowns[i].second;
-    addTerm(isUpper == (factor > 0) ? bounds.most : bounds.least, factor);
+    addTerm(isMost ? bounds.most : bounds.least, factor);
   }
-  if (form.constant < 0)
-    return builder.add(builder.sub(positive, negative), form.constant);
-  return builder.sub(positive, negative);
+  return {positive, negative};
 }
 
 //===----------------------------------------------------------------------===//
@@ -453,5 +579,10 @@ Condition MaskForms::conditionOf(Value value, bool isNegated) {
       condition.truth = truth;
       condition.isNegated = isNegated;
     }
+  // Elements of 0 and 1: `1 - x <= 0` or `x <= 0`.
+  if (condition.kind == Condition::Unknown)
+    if (std::optional<LinearForm> elements = elementsOf(value))
+      return isNegated ? atMostZero(linear(*elements))
+                       : atMostZero(subtract(constant(1), linear(*elements)));
   return condition;
 }

@@ -56,15 +56,33 @@ struct Bounds {
   Scalar least, most;
 };
 
+/// Whether forms speak of all tiles of the fold, or of the current one.
+enum class FormScope {
+  /// The position along the fold's axis is kept apart; data at it is unknown.
+  wholeAxis,
+  /// The axis is one like others, and an i32 tile along one axis that is
+  /// computed from data is known by its least and greatest element: they are
+  /// found where the builder stands, which is in the fold.
+  currentTile
+};
+
 class MaskForms {
 public:
-  MaskForms(tile::FoldOp fold, ScalarBuilder &builder);
+  MaskForms(tile::FoldOp fold, ScalarBuilder &builder,
+            FormScope scope = FormScope::wholeAxis);
 
   Condition conditionOf(mlir::Value value, bool isNegated = false);
 
   /// The bounds of a form without the position, over the current tiles of the
   /// other axes. `clip`: positions beyond the extents are left out.
   Scalar bound(const LinearForm &form, bool isUpper, bool clip);
+  /// The same as the difference of two sums, in neither of which is a term
+  /// negated: values at the ends of i32 do not overflow in it.
+  std::pair<Scalar, Scalar> boundAsDifference(const LinearForm &form,
+                                              bool isUpper, bool clip);
+
+  /// Whether some form holds the least or greatest element of a tile.
+  bool readsTiles() const;
 
 private:
   Form formOf(mlir::Value value);
@@ -77,10 +95,22 @@ private:
   /// A copy of `value`, a scalar that does not depend on the fold, in front of
   /// it; null if there is none.
   mlir::Value hoist(mlir::Value value);
+  /// Of FormScope::currentTile: a form of `value`, an i32 tile (or a boolean
+  /// one, as 0 and 1) along one axis, that stands for its elements.
+  std::optional<LinearForm> elementsOf(mlir::Value value);
+  /// A copy of such a tile where the builder stands; null if there is none.
+  mlir::Value cloneTile(mlir::Value value);
+  /// The least or greatest element of a tile, of those inside the extent.
+  Scalar boundOfTile(mlir::Value tile, bool isUpper);
 
   tile::FoldOp fold;
   ScalarBuilder &builder;
+  FormScope scope;
   std::vector<std::pair<mlir::Value, Bounds>> unknowns;
+  /// Those that are elements of a tile: the copy of it.
+  llvm::DenseMap<unsigned, mlir::Value> tileOfUnknown;
+  llvm::DenseMap<mlir::Value, mlir::Value> clonedTiles;
+  llvm::DenseMap<std::pair<mlir::Value, unsigned>, mlir::Value> tileBounds;
   llvm::DenseMap<mlir::Value, mlir::Value> hoisted;
   /// Tile extent of the other axes.
   llvm::DenseMap<mlir::StringAttr, int64_t> tiles;

@@ -121,6 +121,9 @@ private:
   // LowerFold.cpp
   mlir::LogicalResult emitFold(tile::FoldOp fold);
   void emitYield(tile::FoldOp fold);
+  /// The ops of the fold's live region that are the same for every tile, or
+  /// the others.
+  mlir::LogicalResult emitLive(tile::FoldOp fold, bool ofEachTile);
 
   // LowerAccess.cpp
   struct Access {

@@ -15,6 +15,31 @@ using namespace tilewright;
 using namespace tilewright::cpu;
 using namespace tilewright::tile;
 
+LogicalResult KernelLowering::emitLive(FoldOp fold, bool ofEachTile) {
+  Block &block = fold.getLive().front();
+  llvm::SmallDenseSet<Operation *> moving;
+  for (Operation &op : block.without_terminator()) {
+    bool moves = llvm::any_of(op.getOperands(), [&](Value operand) {
+      return moving.contains(operand.getDefiningOp());
+    });
+    auto names = [&](Attribute axis) {
+      return llvm::is_contained(fold.getAxes(), axis);
+    };
+    if (auto index = dyn_cast<IndexOp>(op))
+      moves |= names(index.getAxisAttr());
+    if (auto load = dyn_cast<LoadOp>(op))
+      moves |= llvm::any_of(load.getAt(), names);
+    if (moves)
+      moving.insert(&op);
+    if (moves != ofEachTile)
+      continue;
+    b.loc = op.getLoc();
+    if (failed(emitOp(&op)))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult KernelLowering::emitFold(FoldOp fold) {
   Block &body = fold.getBody().front();
   SmallVector<Value> carriedScalars;
@@ -26,7 +51,9 @@ LogicalResult KernelLowering::emitFold(FoldOp fold) {
       carriedScalars.push_back(scalars.lookup(init));
       continue;
     }
-    bool isSum = fold.getAxes().size() == 1 && placement.isSum(carried, next);
+    // Which turn is the first is not known where some are left out.
+    bool isSum = fold.getAxes().size() == 1 && !fold.hasLive() &&
+                 placement.isSum(carried, next);
     Buffer buffer;
     if (StoreOp store = placement.storeOfSum(result); isSum && store) {
       buffer = beginStore(store);
@@ -65,7 +92,35 @@ LogicalResult KernelLowering::emitFold(FoldOp fold) {
         yielded.push_back(scalars.lookup(value));
     return yielded;
   };
+  auto turnIfLive = [&](ValueRange values) -> FailureOr<SmallVector<Value>> {
+    if (failed(emitLive(fold, /*ofEachTile=*/true)))
+      return failure();
+    Operation *yield = fold.getLive().front().getTerminator();
+    Value some = scalars.lookup(yield->getOperand(0));
+    Value all = scalars.lookup(yield->getOperand(1));
+    b.loc = fold.getLoc();
+    Value isWalked = all;
+    if (!fullSegments.lookup(fold))
+      isWalked = b.binary(BinaryKind::logical_and, some,
+                          b.binary(BinaryKind::logical_xor, all,
+                                   b.constant(b.getBoolAttr(true))));
+    auto ifWalked = scf::IfOp::create(b, b.loc, values.getTypes(), isWalked,
+                                      /*withElseRegion=*/!values.empty());
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(ifWalked.thenBlock());
+    FailureOr<SmallVector<Value>> next = turn(values);
+    if (failed(next))
+      return failure();
+    if (!values.empty()) {
+      scf::YieldOp::create(b, b.loc, *next);
+      b.setInsertionPointToStart(ifWalked.elseBlock());
+      scf::YieldOp::create(b, b.loc, values);
+    }
+    return llvm::to_vector_of<Value>(ifWalked.getResults());
+  };
   SmallVector<StringAttr> axes = axisNames(fold.getAxes());
+  if (fold.hasLive() && failed(emitLive(fold, /*ofEachTile=*/false)))
+    return failure();
   // Loops over the tiles of the axes from the `depth`-th on.
   std::function<FailureOr<SmallVector<Value>>(unsigned, Value, Value,
                                               ValueRange)>
@@ -82,7 +137,9 @@ LogicalResult KernelLowering::emitFold(FoldOp fold) {
     positions[axes[depth]] =
         b.mul(loop.getInductionVar(), b.number(fold.getExtents()[depth]));
     FailureOr<SmallVector<Value>> next;
-    if (depth + 1 == axes.size()) {
+    if (depth + 1 == axes.size() && fold.hasLive()) {
+      next = turnIfLive(loop.getRegionIterArgs());
+    } else if (depth + 1 == axes.size()) {
       next = turn(loop.getRegionIterArgs());
     } else {
       Value count = b.ceilDiv(extents.lookup(axes[depth + 1]),

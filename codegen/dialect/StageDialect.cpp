@@ -62,6 +62,25 @@ bool stage::isFrag(Type type) {
   return isa<FloatType, IntegerType>(type);
 }
 
+bool stage::isScalarLoad(Operation *op) {
+  auto load = dyn_cast<GlobalLoadOp>(op);
+  if (!load || isa<tile::TileType>(load.getType()))
+    return false;
+  auto kernel = op->getParentOfType<KernelOp>();
+  auto argument = dyn_cast<BlockArgument>(load.getTensor());
+  if (!kernel || !argument)
+    return false;
+  switch (static_cast<tile::ArgumentKind>(
+      kernel.getArgKinds()[argument.getArgNumber()])) {
+  case tile::ArgumentKind::in:
+  case tile::ArgumentKind::table:
+  case tile::ArgumentKind::workspace:
+    return true;
+  default:
+    return false;
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // FragAttr
 //===----------------------------------------------------------------------===//

@@ -14,6 +14,9 @@
 namespace tilewright::stage {
 /// A scalar, or a bound tile with a #stage.frag layout.
 bool isFrag(mlir::Type type);
+/// A load of one number that no warp of the launch writes: whoever needs it
+/// may load it, at any place, again.
+bool isScalarLoad(mlir::Operation *op);
 } // namespace tilewright::stage
 
 #define GET_OP_CLASSES

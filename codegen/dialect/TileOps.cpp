@@ -176,6 +176,13 @@ LogicalResult FoldOp::verify() {
     return emitOpError("expected two bounds for each of its ")
            << getSegmentKinds().size() << " segments, got "
            << getBounds().size();
+  if (hasLive() && !getNumSegments())
+    return emitOpError("has a live region, but no segments");
+  if (hasLive())
+    for (auto [i, bound] : llvm::enumerate(getBounds()))
+      if (bound != getBounds()[i % 2])
+        return emitOpError("expected all segments of a fold with a live region "
+                           "to have one range");
   if (getNumSegments() && getAxes().size() != 1)
     return emitOpError("only a fold over one axis has segments, this one has ")
            << getAxes().size() << " axes";
@@ -227,6 +234,16 @@ LogicalResult FoldOp::verifyRegions() {
     return failure();
   if (hasMerge() && failed(verifyCarry(*this, getMerge(), "merge", 2)))
     return failure();
+  if (hasLive()) {
+    Block &block = getLive().front();
+    auto yield =
+        dyn_cast_or_null<YieldOp>(block.empty() ? nullptr : &block.back());
+    if (block.getNumArguments() || !yield || yield.getValues().size() != 2 ||
+        !llvm::all_of(yield.getValues().getTypes(),
+                      [](Type type) { return type.isInteger(1); }))
+      return emitOpError("expected the live region to take no arguments and to "
+                         "yield two scalar booleans");
+  }
   if (!hasMask())
     return success();
   Block &block = getMask().front();

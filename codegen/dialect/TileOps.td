@@ -49,7 +49,7 @@ def Tile_ReduceKindAttr : Tile_EnumAttr<Tile_ReduceKind, "reduce_kind">;
 def Tile_ArgumentKind : Tile_Enum<"ArgumentKind", "how a kernel argument is used and bound", [
   I32EnumAttrCase<"in", 0>, I32EnumAttrCase<"out", 1>, I32EnumAttrCase<"inout", 2>,
   I32EnumAttrCase<"scalar", 3>, I32EnumAttrCase<"param", 4>, I32EnumAttrCase<"table", 5>,
-  I32EnumAttrCase<"positive", 6>]>;
+  I32EnumAttrCase<"positive", 6>, I32EnumAttrCase<"workspace", 7>]>;
 
 def Tile_SegmentKind : Tile_Enum<"SegmentKind", "what the mask says of a range of tiles", [
   I32EnumAttrCase<"full", 0>, I32EnumAttrCase<"partial", 1>]>;
@@ -145,7 +145,11 @@ def Tile_FoldOp : Tile_Op<"fold", [AttrSizedOperandSegments, RecursiveMemoryEffe
 
     Bound, after mask analysis, the fold of one axis lists its `segments`:
     half-open ranges of tile numbers (i32), each `full` (no point masked) or
-    `partial`, in the order in which they are walked.
+    `partial`, in the order in which they are walked. Where a mask depends on
+    data, a `live` region, of pure ops and loads, says more of one tile: it
+    yields two booleans, whether some point may be live and whether all are. A
+    `partial` segment walks the tiles of its range where the first holds and the
+    second does not, a `full` one those where the second holds.
 
     ```mlir
     %sum = tile.fold [n] init(%zero : f32) {
@@ -162,11 +166,11 @@ def Tile_FoldOp : Tile_Op<"fold", [AttrSizedOperandSegments, RecursiveMemoryEffe
                        DenseI32ArrayAttr:$segment_kinds);
   let results = (outs Variadic<Tile_Value>:$results);
   let regions = (region SizedRegion<1>:$body, MaxSizedRegion<1>:$mask,
-                        MaxSizedRegion<1>:$merge);
+                        MaxSizedRegion<1>:$merge, MaxSizedRegion<1>:$live);
   let assemblyFormat = [{
     custom<AxisList>($axes, $extents) (`init` `(` $inits^ `:` type($inits) `)`)?
     custom<Segments>($bounds, $segment_kinds) attr-dict-with-keyword
-    $body (`mask` $mask^)? (`merge` $merge^)?
+    $body (`mask` $mask^)? (`merge` $merge^)? (`live` $live^)?
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
@@ -175,6 +179,7 @@ def Tile_FoldOp : Tile_Op<"fold", [AttrSizedOperandSegments, RecursiveMemoryEffe
     ::mlir::Block::BlockArgListType getCarried() { return getBody().getArguments(); }
     bool hasMask() { return !getMask().empty(); }
     bool hasMerge() { return !getMerge().empty(); }
+    bool hasLive() { return !getLive().empty(); }
     unsigned getNumSegments() { return getSegmentKinds().size(); }
     SegmentKind getSegmentKind(unsigned i) {
       return static_cast<SegmentKind>(getSegmentKinds()[i]);

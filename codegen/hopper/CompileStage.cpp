@@ -63,9 +63,9 @@ namespace tilewright {
 static std::string textOf(const Parameter &parameter, const LaunchPlan &plan) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  StringRef name =
-      parameter.arg >= 0 ? StringRef(plan.args[parameter.arg].name) : "";
   using Kind = Parameter::Kind;
+  bool isOfArgument = parameter.arg >= 0 && parameter.kind != Kind::workspace;
+  StringRef name = isOfArgument ? StringRef(plan.args[parameter.arg].name) : "";
   switch (parameter.kind) {
   case Kind::tensorMap:
     os << "map " << name << " box ";
@@ -89,6 +89,9 @@ static std::string textOf(const Parameter &parameter, const LaunchPlan &plan) {
     break;
   case Kind::scratch:
     os << "scratch " << parameter.scratchBytes;
+    break;
+  case Kind::workspace:
+    os << "workspace " << parameter.arg;
     break;
   }
   return text;

@@ -149,6 +149,10 @@ LogicalResult StageLowering::emitGlobalLoad(stage::GlobalLoadOp op) {
                          : boolean ? nvvm.icmp(Compare::ne, value, 0)
                                    : value);
   }
+  // One number for all: through the first lane, so that ptxas knows a loop that
+  // it bounds to be walked by whole warps.
+  if (!isa<TileType>(type) && element.isInteger(32) && !role.singleThread)
+    elements.front() = nvvm.broadcastFirstLane(elements.front());
   if (packed.empty())
     bindElements(op, elements);
   else

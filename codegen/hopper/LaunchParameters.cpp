@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/dialect/LaunchArguments.h"
 #include "codegen/hopper/LowerStage.h"
+#include "codegen/passes/TileLists.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -14,6 +15,18 @@ void StageLowering::describeArguments() {
   Block &body = kernel.getBody().front();
   plan.args = tilewright::describeArguments(body, kernel.getArgNames(),
                                             kernel.getArgKinds());
+  // Workspaces, the last arguments, are no business of a caller.
+  plan.workspaces = workspacesOf(kernel);
+  auto resolve = [&](GridAxis &axis) {
+    if (StringAttr own =
+            resolveAxis(StringAttr::get(kernel.getContext(), axis.axis)))
+      axis.axis = own.str();
+  };
+  for (Workspace &workspace : plan.workspaces) {
+    resolve(workspace.walked);
+    llvm::for_each(workspace.records, resolve);
+  }
+  plan.args.resize(plan.args.size() - plan.workspaces.size());
   for (Type type : body.getArgumentTypes())
     if (auto tensor = dyn_cast<tile::TensorType>(type)) {
       approximate |= tensor.getElementType().getIntOrFloatBitWidth() == 16;
@@ -82,6 +95,7 @@ Value StageLowering::parameter(const Parameter &wanted) {
     break;
   case Kind::pointer:
   case Kind::scratch:
+  case Kind::workspace:
     type = nvvm.globalPointer;
     break;
   case Kind::stride:
@@ -108,6 +122,12 @@ static int argumentNumber(Value tensor) {
 
 Value StageLowering::pointerOf(Value tensor, int64_t alignBytes) {
   Parameter wanted;
+  int firstWorkspace = static_cast<int>(plan.args.size());
+  if (argumentNumber(tensor) >= firstWorkspace) {
+    wanted.kind = Parameter::Kind::workspace;
+    wanted.arg = argumentNumber(tensor) - firstWorkspace;
+    return parameter(wanted);
+  }
   wanted.kind = Parameter::Kind::pointer;
   wanted.arg = argumentNumber(tensor);
   wanted.alignBytes = alignBytes;

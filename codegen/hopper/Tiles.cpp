@@ -156,6 +156,8 @@ bool StageLowering::runsInOneThread(Region &body) {
   bool copies = false;
   WalkResult result = body.walk([&](Operation *op) {
     copies |= isa<stage::TmaLoadOp>(op);
+    if (stage::isScalarLoad(op))
+      return WalkResult::advance();
     if (isa<stage::AcquireOp, stage::TmaLoadOp, stage::TileIdOp, stage::IndexOp,
             tile::ExtentOp, tile::ConstantOp, scf::ForOp, scf::IfOp,
             scf::YieldOp>(op) ||

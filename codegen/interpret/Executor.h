@@ -23,6 +23,10 @@ public:
   /// writes the outputs into `arguments`. The error says which argument is
   /// missing or does not fit, or what the kernel does wrong.
   virtual llvm::Error run(mlir::Operation *kernel, Arguments &arguments) = 0;
+
+  /// Of the last run, -1 where the executor does not count: tiles that folds
+  /// have walked, and messages that channels have carried.
+  int64_t walkedTiles = -1, messages = -1;
 };
 
 } // namespace tilewright

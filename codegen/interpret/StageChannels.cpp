@@ -217,6 +217,7 @@ Machine::Step Machine::acquire(Agent &agent, stage::AcquireOp op) {
   Message &message = channel.message(number);
   message.acquire = op;
   ++channel.acquired;
+  ++launch.messages;
   ++own;
   giveTiles(agent, channel, number, op.getResults(), nullptr);
   return Step::done;
@@ -241,6 +242,7 @@ Machine::Step Machine::acquireTogether(Agent &agent, Channel &channel,
     agent.known.join(previous.released);
   }
   channel.message(own).acquire = op;
+  launch.messages += own + 1 > channel.acquired;
   channel.acquired = std::max(channel.acquired, own + 1);
   giveTiles(agent, channel, own++, op.getResults(), nullptr);
   return Step::done;

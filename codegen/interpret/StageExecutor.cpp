@@ -3,6 +3,7 @@
 #include "codegen/Pipeline.h"
 #include "codegen/dialect/StageDialect.h"
 #include "codegen/interpret/StageInterpreter.h"
+#include "codegen/passes/TileLists.h"
 #include "codegen/target/Target.h"
 #include "codegen/tools/Opt.h"
 #include "mlir/IR/Diagnostics.h"
@@ -23,7 +24,11 @@ public:
   llvm::Error run(Operation *op, Arguments &arguments) override;
 
 private:
-  llvm::Error interpret(stage::KernelOp kernel, Arguments &arguments);
+  /// Runs `kernels` one after the other, the last of which is the one meant.
+  llvm::Error interpret(ArrayRef<stage::KernelOp> kernels,
+                        Arguments &arguments);
+  llvm::Error runSchedules(ArrayRef<stage::KernelOp> kernels,
+                           Arguments &arguments);
 
   uint64_t seed;
   int schedules;
@@ -77,22 +82,68 @@ llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
   if (failed(pm.run(*module)))
     return llvm::createStringError(messages);
 
-  return interpret(*module->getOps<stage::KernelOp>().begin(), arguments);
+  // Behind the kernel stand those that are launched in front of it.
+  auto kernels = llvm::to_vector(module->getOps<stage::KernelOp>());
+  std::rotate(kernels.begin(), kernels.begin() + 1, kernels.end());
+  return interpret(kernels, arguments);
 }
 
-llvm::Error StageExecutor::interpret(stage::KernelOp kernel,
+/// Adds the workspaces of `kernel` to its arguments, full of what it must not
+/// read.
+static void addWorkspaces(stage::KernelOp kernel, Arguments &arguments) {
+  llvm::StringMap<int64_t> extents;
+  for (auto [name, value] :
+       llvm::zip(kernel.getArgNames().getAsValueRange<StringAttr>(),
+                 kernel.getBody().getArguments()))
+    if (auto found = arguments.find(name.str()); found != arguments.end())
+      for (auto [axis, size] :
+           llvm::zip(tile::axesOf(value.getType()), found->second.sizes))
+        extents[axis.getValue()] = size;
+  std::vector<Workspace> workspaces = workspacesOf(kernel);
+  auto names = kernel.getArgNames().getValue().take_back(workspaces.size());
+  for (auto [workspace, name] : llvm::zip(workspaces, names)) {
+    auto tilesOf = [&](const GridAxis &axis) {
+      return llvm::divideCeil(extents.lookup(axis.axis), axis.tile);
+    };
+    int64_t count = tilesOf(workspace.walked) + Workspace::header;
+    for (const GridAxis &axis : workspace.records)
+      count *= tilesOf(axis);
+    HostTensor &tensor = arguments[cast<StringAttr>(name).str()];
+    tensor.type = DType::i32;
+    tensor.sizes = {count};
+    tensor.values.assign(count, INT32_MIN);
+  }
+}
+
+llvm::Error StageExecutor::interpret(ArrayRef<stage::KernelOp> kernels,
                                      Arguments &arguments) {
+  stage::KernelOp kernel = kernels.back();
+  Arguments inputs = arguments;
+  addWorkspaces(kernel, inputs);
+  auto result = runSchedules(kernels, inputs);
+  for (auto &[name, tensor] : arguments)
+    tensor = inputs.at(name);
+  return result;
+}
+
+llvm::Error StageExecutor::runSchedules(ArrayRef<stage::KernelOp> kernels,
+                                        Arguments &arguments) {
+  stage::KernelOp kernel = kernels.back();
   Arguments inputs = arguments;
   for (int i = 0; i < schedules; ++i) {
     Arguments outputs = inputs;
     StageOptions options;
     options.seed = seed + i;
-    llvm::Expected<StageReport> report =
-        interpretStage(kernel, outputs, options);
-    if (!report)
-      return report.takeError();
-    if (!report->passed())
-      return llvm::createStringError(report->text());
+    messages = 0;
+    for (stage::KernelOp one : kernels) {
+      llvm::Expected<StageReport> report =
+          interpretStage(one, outputs, options);
+      if (!report)
+        return report.takeError();
+      if (!report->passed())
+        return llvm::createStringError(report->text());
+      messages += report->messages;
+    }
     if (i == 0) {
       arguments = std::move(outputs);
       continue;

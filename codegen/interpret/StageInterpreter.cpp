@@ -98,7 +98,8 @@ static void finish(Launch &launch, Arguments &arguments) {
   for (auto [i, kind] : llvm::enumerate(kernel.getArgKinds())) {
     std::string name = cast<StringAttr>(kernel.getArgNames()[i]).str();
     bool isOut = kind == static_cast<int32_t>(tile::ArgumentKind::out);
-    if (!isOut && kind != static_cast<int32_t>(tile::ArgumentKind::inout))
+    if (!isOut && kind != static_cast<int32_t>(tile::ArgumentKind::inout) &&
+        kind != static_cast<int32_t>(tile::ArgumentKind::workspace))
       continue;
     GlobalTensor &tensor = launch.tensors.find(name)->second;
     HostTensor &host = arguments[name];
@@ -179,5 +180,6 @@ tilewright::interpretStage(stage::KernelOp kernel, Arguments &arguments,
   report.violations = launch.reporter.all();
   report.waits = std::move(launch.waits);
   report.smemBytes = launch.smemBytes;
+  report.messages = launch.messages;
   return report;
 }

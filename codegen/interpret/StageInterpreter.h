@@ -40,6 +40,8 @@ struct StageReport {
   /// The acquires that at least once learnt something from a release.
   std::set<mlir::Operation *> waits;
   int64_t smemBytes = 0;
+  /// Messages that were sent through channels.
+  int64_t messages = 0;
 
   bool passed() const { return violations.empty(); }
   /// One line each.

@@ -67,6 +67,7 @@ struct Launch {
   std::mt19937_64 random;
   int64_t smemBytes = 0;
   int64_t smemLimit = 0;
+  int64_t messages = 0;
 };
 
 //===----------------------------------------------------------------------===//

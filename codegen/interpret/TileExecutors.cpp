@@ -25,7 +25,10 @@ class TileExecutor : public Executor {
 public:
   explicit TileExecutor(TileOptions options) : options(std::move(options)) {}
   llvm::Error run(Operation *kernel, Arguments &arguments) override {
-    return interpretTile(kernel, arguments, options);
+    walkedTiles = 0;
+    TileOptions counting = options;
+    counting.walkedTiles = &walkedTiles;
+    return interpretTile(kernel, arguments, counting);
   }
 
 private:
@@ -70,6 +73,8 @@ public:
       return llvm::createStringError(diagnostics);
     TileOptions bound = options;
     bound.explicitDomain |= StringRef(passes).contains("tile-place-masks");
+    walkedTiles = 0;
+    bound.walkedTiles = &walkedTiles;
     return interpretTile(*kernel, arguments, bound);
   }
 

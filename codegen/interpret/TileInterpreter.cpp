@@ -89,6 +89,8 @@ void Program::runPart(Fold &fold,
       if (!anyPoint(fold))
         continue;
     }
+    if (options.walkedTiles)
+      ++*options.walkedTiles;
     for (const Step &step : fold.body)
       step();
     if (failed())
@@ -102,6 +104,17 @@ void Program::runPart(Fold &fold,
   }
 }
 
+/// Whether a segment walks `tile` of its range.
+bool Program::isWalked(Fold &fold, int64_t tile, bool isFull) {
+  if (!fold.someLive)
+    return true;
+  fold.enter(tile, options.explicitDomain);
+  for (const Step &step : fold.liveness)
+    step();
+  bool some = fold.someLive->data[0] != 0, all = fold.allLive->data[0] != 0;
+  return isFull ? all : some && !all;
+}
+
 void Program::runFold(Fold &fold) {
   std::vector<std::pair<int64_t, bool>> tiles;
   if (fold.hasSegments) {
@@ -110,7 +123,8 @@ void Program::runFold(Fold &fold) {
            tile < segment.end->data[0]; ++tile) {
         if (tile < 0)
           return fail("a segment of a fold walks tile " + llvm::Twine(tile));
-        tiles.emplace_back(tile, segment.isFull);
+        if (isWalked(fold, tile, segment.isFull))
+          tiles.emplace_back(tile, segment.isFull);
       }
   } else {
     for (int64_t tile = 0; tile < fold.numTiles(); ++tile)

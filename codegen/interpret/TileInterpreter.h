@@ -49,6 +49,9 @@ struct TileOptions {
   /// Not 0: folds with a merge run their tiles in random order, cut at random
   /// into parts that each start from the init and are merged.
   uint64_t splitSeed = 0;
+
+  /// Not null: how many tiles all folds have walked is added here.
+  int64_t *walkedTiles = nullptr;
 };
 
 /// Runs `kernel`, a tile.kernel. Errors: an argument that is missing, unknown

@@ -331,6 +331,13 @@ llvm::Error Program::addFold(FoldOp op, Steps &steps) {
       return error;
     fold.live = slotOf(op.getMask().front().getTerminator()->getOperand(0));
   }
+  if (op.hasLive()) {
+    Block &block = op.getLive().front();
+    if (llvm::Error error = addBlock(block, fold.liveness))
+      return error;
+    fold.someLive = slotOf(block.getTerminator()->getOperand(0));
+    fold.allLive = slotOf(block.getTerminator()->getOperand(1));
+  }
   enclosing.push_back(&fold);
   if (llvm::Error error = addBlock(op.getBody().front(), fold.body))
     return error;

@@ -59,6 +59,9 @@ struct Fold : Loop {
     bool isFull;
   };
   std::vector<Segment> segments;
+  /// The live region, and what it yields; none: every tile is walked.
+  Steps liveness;
+  Slot *someLive = nullptr, *allLive = nullptr;
   Steps merge;
   std::vector<Slot *> left, right, merged;
 };
@@ -128,6 +131,7 @@ private:
   void runFold(Fold &fold);
   void runPart(Fold &fold, llvm::ArrayRef<std::pair<int64_t, bool>> tiles);
   bool anyPoint(Fold &fold);
+  bool isWalked(Fold &fold, int64_t tile, bool isFull);
   void fail(const llvm::Twine &message);
   bool failed() const { return !error.empty(); }
 

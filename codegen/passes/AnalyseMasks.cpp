@@ -8,9 +8,18 @@
 // them are the identity are `full`. So a body that needs no masks, because its
 // reductions see their identity anyhow, is full throughout.
 //
+// Where the conditions read data, ranges cannot be told in front of the loop,
+// and where they leave two ranges, the tiles between them are dead. The fold
+// then gets a live region, which says of one tile whether it is dead or full, by
+// the least and greatest values that things have in it; every tile in range is
+// in question for a partial segment and, if a merge lets their order change, for
+// a full one.
+//
 //===----------------------------------------------------------------------===//
 #include "codegen/analysis/MaskAnalysis.h"
+#include "codegen/analysis/TileLiveness.h"
 #include "codegen/passes/Passes.h"
+#include "mlir/IR/Matchers.h"
 
 namespace tilewright {
 #define GEN_PASS_DEF_TILEANALYSEMASKS
@@ -72,7 +81,12 @@ public:
       masks.add(mask.getLive());
       hasMasks = true;
     }
-    if (!hasMasks) {
+    if (std::optional<bool> canBeFull = addLive(domain.mayHaveHoles())) {
+      if (hasMasks)
+        add(SegmentKind::partial, around.begin, around.end);
+      if (*canBeFull)
+        add(SegmentKind::full, around.begin, around.end);
+    } else if (!hasMasks) {
       add(SegmentKind::full, around.begin, around.end);
     } else {
       TileRange within =
@@ -94,6 +108,10 @@ public:
   }
 
 private:
+  /// Builds the live region if the fold's conditions read data, or their range
+  /// has holes; whether a full segment is wanted then.
+  std::optional<bool> addLive(bool hasHoles);
+
   void add(SegmentKind kind, Scalar begin, Scalar end) {
     if (begin == end)
       return;
@@ -105,6 +123,31 @@ private:
   SmallVector<int32_t> kinds;
   SmallVector<Scalar> bounds;
 };
+
+std::optional<bool> Segments::addLive(bool hasHoles) {
+  SmallVector<Value> domain, masks;
+  if (fold.hasMask())
+    domain.push_back(fold.getMask().front().getTerminator()->getOperand(0));
+  for (MaskOp mask : fold.getBody().front().getOps<MaskOp>())
+    masks.push_back(mask.getLive());
+
+  OpBuilder builder(fold.getContext());
+  builder.createBlock(&fold.getLive());
+  ScalarBuilder scalars(builder, fold.getLoc());
+  TileLiveness liveness(fold, scalars);
+  Value some = liveness.mayBeLive(domain);
+  // Without masks every tile that is walked is full; where their order stays,
+  // none is told from the others.
+  Value all = masks.empty()     ? some
+              : fold.hasMerge() ? liveness.isFull(masks)
+                                : liveness.number(false);
+  if (!liveness.readsData() && !hasHoles) {
+    fold.getLive().front().erase();
+    return std::nullopt;
+  }
+  YieldOp::create(builder, fold.getLoc(), ValueRange{some, all});
+  return !matchPattern(all, m_Zero());
+}
 
 struct TileAnalyseMasks
     : tilewright::impl::TileAnalyseMasksBase<TileAnalyseMasks> {

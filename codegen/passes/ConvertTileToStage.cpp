@@ -14,9 +14,11 @@
 #include "codegen/layout/LayoutPolicy.h"
 #include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
+#include "codegen/passes/TileLists.h"
 #include "codegen/target/Target.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include <deque>
 
 namespace tilewright {
 #define GEN_PASS_DEF_CONVERTTILETOSTAGE
@@ -71,6 +73,7 @@ private:
   LogicalResult emitFoldAxes(tile::FoldOp fold, ArrayRef<StringAttr> axes,
                              ArrayRef<int64_t> extents, ValueRange bounds,
                              ArrayRef<int32_t> kinds, ValueRange inits,
+                             const TileList *list,
                              SmallVectorImpl<Value> &results);
 
   // Memory
@@ -112,6 +115,11 @@ private:
 
   /// First element of the current tile of an axis; none: held whole.
   llvm::DenseMap<StringAttr, Value> origins;
+  /// The number of that tile.
+  llvm::DenseMap<StringAttr, Value> numbers;
+  /// Of folds that walk the tiles of a list.
+  std::deque<TileList> lists;
+  llvm::DenseMap<const TileList *, Value> workspaces;
   /// Versions of a value, the natural one first.
   llvm::DenseMap<Value, SmallVector<Value>> versions;
   /// Loads that go through shared memory, and their channels and slots.
@@ -179,6 +187,7 @@ LogicalResult StageBuilder::run() {
        llvm::zip(tile::axisNames(parallel.getAxes()), parallel.getExtents())) {
     Value number = stage::TileIdOp::create(builder, loc, axis);
     head = number.getDefiningOp();
+    numbers[axis] = number;
     if (extent != 1)
       number = arith::MulIOp::create(builder, loc, number, constant(extent));
     origins[axis] = number;
@@ -192,6 +201,9 @@ LogicalResult StageBuilder::run() {
     return failure();
   if (storesBySmem)
     stage::TmaStoreWaitOp::create(builder, loc);
+  for (const TileList &list : lists)
+    if (failed(buildListKernel(kernel, source, list)))
+      return failure();
   source.erase();
   return success();
 }
@@ -328,12 +340,25 @@ LogicalResult StageBuilder::emitFold(tile::FoldOp fold) {
                         ? fragOf(init, layoutOfValue(carried))
                         : versions[init].front());
   SmallVector<Value> bounds;
-  for (Value bound : fold.getBounds())
-    bounds.push_back(versions[bound].front());
+  const TileList *list = nullptr;
+  if (fold.hasLive()) {
+    StringAttr name =
+        builder.getStringAttr("tiles" + Twine(lists.size()).str());
+    list = &lists.emplace_back(fold, name);
+    workspaces[list] = addWorkspace(kernel, *list);
+    SmallVector<Value> around;
+    for (StringAttr axis : list->axes)
+      around.push_back(numbers.lookup(axis));
+    TileRecord record = placeRecord(builder, loc, *list, around);
+    bounds = placeSegments(builder, loc, *list, workspaces[list], record);
+  } else {
+    for (Value bound : fold.getBounds())
+      bounds.push_back(versions[bound].front());
+  }
   SmallVector<Value> results;
   if (failed(emitFoldAxes(fold, tile::axisNames(fold.getAxes()),
                           fold.getExtents(), bounds, fold.getSegmentKinds(),
-                          inits, results)))
+                          inits, list, results)))
     return failure();
   for (auto [result, value] : llvm::zip(fold.getResults(), results))
     versions[result] = {value};
@@ -341,11 +366,10 @@ LogicalResult StageBuilder::emitFold(tile::FoldOp fold) {
 }
 
 /// One stage.fold for each axis, the first outermost.
-LogicalResult
-StageBuilder::emitFoldAxes(tile::FoldOp fold, ArrayRef<StringAttr> axes,
-                           ArrayRef<int64_t> extents, ValueRange bounds,
-                           ArrayRef<int32_t> kinds, ValueRange inits,
-                           SmallVectorImpl<Value> &results) {
+LogicalResult StageBuilder::emitFoldAxes(
+    tile::FoldOp fold, ArrayRef<StringAttr> axes, ArrayRef<int64_t> extents,
+    ValueRange bounds, ArrayRef<int32_t> kinds, ValueRange inits,
+    const TileList *list, SmallVectorImpl<Value> &results) {
   loc = fold.getLoc();
   SmallVector<Value> range(bounds);
   SmallVector<int32_t> rangeKinds(kinds);
@@ -369,6 +393,9 @@ StageBuilder::emitFoldAxes(tile::FoldOp fold, ArrayRef<StringAttr> axes,
   auto savedSlots = slots;
   builder.setInsertionPointToStart(&body);
   Value origin = number;
+  if (list)
+    origin = readList(builder, loc, *list, workspaces[list], number);
+  numbers[axes.front()] = origin;
   if (extents.front() != 1)
     origin =
         arith::MulIOp::create(builder, loc, origin, constant(extents.front()));
@@ -377,7 +404,8 @@ StageBuilder::emitFoldAxes(tile::FoldOp fold, ArrayRef<StringAttr> axes,
   SmallVector<Value> yielded;
   if (axes.size() > 1) {
     if (failed(emitFoldAxes(fold, axes.drop_front(), extents.drop_front(), {},
-                            {}, body.getArguments().drop_front(), yielded)))
+                            {}, body.getArguments().drop_front(),
+                            /*list=*/nullptr, yielded)))
       return failure();
   } else {
     for (auto [carried, arg] :
@@ -393,6 +421,7 @@ StageBuilder::emitFoldAxes(tile::FoldOp fold, ArrayRef<StringAttr> axes,
   }
   stage::YieldOp::create(builder, fold.getYield().getLoc(), yielded);
   origins.erase(axes.front());
+  numbers.erase(axes.front());
   versions = std::move(savedVersions);
   slots = std::move(savedSlots);
   llvm::append_range(results, loop.getResults());

@@ -20,11 +20,17 @@ using namespace mlir;
 using namespace tilewright;
 
 /// Drops the masks that belong to a full segment's fold: those with no other
-/// fold in between.
+/// fold in between; and what was only made for them, loads of tables too.
 static void dropMasks(Block &body) {
   for (auto mask : llvm::make_early_inc_range(body.getOps<tile::MaskOp>())) {
     mask.replaceAllUsesWith(mask.getOperand());
     mask.erase();
+  }
+  for (Operation *op = &body.back(), *before; op; op = before) {
+    before = op->getPrevNode();
+    if (op->use_empty() && !op->hasTrait<OpTrait::IsTerminator>() &&
+        (isPure(op) || isa<stage::GlobalLoadOp>(op)))
+      op->erase();
   }
 }
 

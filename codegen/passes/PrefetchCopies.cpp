@@ -82,6 +82,8 @@ private:
 static LogicalResult addNeeded(Operation *op, Block &body,
                                llvm::SmallSetVector<Operation *, 8> &needed) {
   for (Value operand : op->getOperands()) {
+    if (isa<tile::TensorType>(operand.getType()))
+      continue;
     if (auto arg = dyn_cast<BlockArgument>(operand)) {
       if (arg.getOwner() == &body && arg.getArgNumber() > 0)
         return failure();
@@ -90,7 +92,8 @@ static LogicalResult addNeeded(Operation *op, Block &body,
     Operation *def = operand.getDefiningOp();
     if (def->getBlock() != &body || isa<stage::AcquireOp>(def))
       continue;
-    if (!isPure(def) || def->getNumRegions() || def->getNumResults() != 1 ||
+    if (!(isPure(def) || stage::isScalarLoad(def)) || def->getNumRegions() ||
+        def->getNumResults() != 1 ||
         !isa<IntegerType>(def->getResult(0).getType()) ||
         failed(addNeeded(def, body, needed)))
       return failure();

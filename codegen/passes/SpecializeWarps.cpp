@@ -21,12 +21,13 @@ using namespace tilewright;
 
 static bool isScalar(Type type) { return isa<FloatType, IntegerType>(type); }
 
-/// A pure computation on scalars, which any role may repeat.
+/// A computation on scalars, which any role may repeat.
 static bool isScalarComputation(Operation &op) {
-  return isPure(&op) && op.getNumRegions() == 0 &&
-         !op.hasTrait<OpTrait::IsTerminator>() &&
-         llvm::all_of(op.getOperandTypes(), isScalar) &&
-         llvm::all_of(op.getResultTypes(), isScalar);
+  return stage::isScalarLoad(&op) ||
+         (isPure(&op) && op.getNumRegions() == 0 &&
+          !op.hasTrait<OpTrait::IsTerminator>() &&
+          llvm::all_of(op.getOperandTypes(), isScalar) &&
+          llvm::all_of(op.getResultTypes(), isScalar));
 }
 
 static bool isProducerOp(Operation &op) {
@@ -94,7 +95,7 @@ struct SpecializeWarps
         return !def || shared.contains(def);
       });
       if (isa<stage::ChannelOp, stage::BufferOp>(op) ||
-          (isScalarComputation(op) && ready))
+          (isScalarComputation(op) && !stage::isScalarLoad(&op) && ready))
         shared.insert(&op);
     }
     SmallVector<Operation *> program;

@@ -35,6 +35,26 @@ static bool parseEntries(ArrayRef<std::string> entries, StringRef option,
   return true;
 }
 
+/// Fills each tensor named with its position along the last axis, divided.
+static bool applyRamps(const std::map<std::string, int64_t> &ramps,
+                       Arguments &arguments) {
+  for (const auto &[name, length] : ramps) {
+    auto found = arguments.find(name);
+    if (found == arguments.end() || found->second.type != DType::i32 ||
+        found->second.sizes.empty() || length == 0) {
+      llvm::errs() << "tilewright run: --ramp: expected an i32 tensor and a "
+                      "number that is not 0, got '"
+                   << name << "=" << length << "'\n";
+      return false;
+    }
+    HostTensor &tensor = found->second;
+    for (auto [i, value] : llvm::enumerate(tensor.values))
+      value = static_cast<double>(static_cast<int64_t>(i) %
+                                  tensor.sizes.back() / length);
+  }
+  return true;
+}
+
 static void printOutputs(const Arguments &arguments, Operation *kernel) {
   auto names = kernel->getAttrOfType<ArrayAttr>("arg_names");
   auto kinds = kernel->getAttrOfType<DenseI32ArrayAttr>("arg_kinds");
@@ -167,6 +187,10 @@ int tilewright::runInterpret(int argc, char **argv) {
   cl::list<std::string> scalarEntries(
       "set", cl::CommaSeparated, cl::cat(category),
       cl::desc("values of scalars and params, as scale=0.125"));
+  cl::list<std::string> rampEntries(
+      "ramp", cl::CommaSeparated, cl::cat(category),
+      cl::desc("i32 tensors that count along their last axis instead of being "
+               "random: ids=16 steps up every 16 elements, ids=-16 down"));
   cl::list<std::string> tileEntries(
       "tile", cl::CommaSeparated, cl::cat(category),
       cl::desc("tile extents, as m=128,n=64, or 'schedule'; 1 if not given"));
@@ -203,6 +227,10 @@ int tilewright::runInterpret(int argc, char **argv) {
   cl::opt<int> schedules(
       "schedules", cl::cat(category), cl::init(5),
       cl::desc("how many random interleavings the stage level runs"));
+  cl::opt<bool> count(
+      "count", cl::cat(category),
+      cl::desc("print how many tiles folds have walked (tile, bound), or how "
+               "many messages channels have carried (stage)"));
   cl::opt<bool> check(
       "check", cl::cat(category),
       cl::desc("compare merges, tile extents, orders and levels to tile 1"));
@@ -212,9 +240,11 @@ int tilewright::runInterpret(int argc, char **argv) {
 
   std::map<std::string, int64_t> extents;
   std::map<std::string, double> scalars;
+  std::map<std::string, int64_t> ramps;
   TileOptions options;
   if (!parseEntries(extentEntries, "--extents", extents) ||
-      !parseEntries(scalarEntries, "--set", scalars))
+      !parseEntries(scalarEntries, "--set", scalars) ||
+      !parseEntries(rampEntries, "--ramp", ramps))
     return 1;
   bool useSchedule = tileEntries.size() == 1 && tileEntries[0] == "schedule";
   if (!useSchedule && !parseEntries(tileEntries, "--tile", options.tile))
@@ -255,6 +285,8 @@ int tilewright::runInterpret(int argc, char **argv) {
                  << "; see --extents and --set\n";
     return 1;
   }
+  if (!applyRamps(ramps, *arguments))
+    return 1;
   auto tileKernel = dyn_cast<tile::KernelOp>(kernel);
   if (!tileKernel && (check || useSchedule)) {
     llvm::errs() << "tilewright run: " << file
@@ -279,5 +311,9 @@ int tilewright::runInterpret(int argc, char **argv) {
     return 1;
   }
   printOutputs(*arguments, kernel);
+  if (count && executor->walkedTiles >= 0)
+    llvm::outs() << "tiles walked: " << executor->walkedTiles << "\n";
+  if (count && executor->messages >= 0)
+    llvm::outs() << "messages: " << executor->messages << "\n";
   return 0;
 }

@@ -111,7 +111,33 @@ tile.kernel @k(scalar %a: i32) {
 tile.kernel @k(scalar %a: i32) {
   tile.parallel [m] {
     // expected-error @+1 {{expected two bounds for each of its 1 segments, got 1}}
-    "tile.fold"(%a) <{axes = ["n"], extents = array<i64: 8>, operandSegmentSizes = array<i32: 0, 1>, segment_kinds = array<i32: 0>}> ({ "tile.yield"() : () -> () }, {}, {}) : (i32) -> ()
+    "tile.fold"(%a) <{axes = ["n"], extents = array<i64: 8>, operandSegmentSizes = array<i32: 0, 1>, segment_kinds = array<i32: 0>}> ({ "tile.yield"() : () -> () }, {}, {}, {}) : (i32) -> ()
+  }
+}
+
+// -----
+tile.kernel @k(scalar %a: i32) {
+  tile.parallel [m] {
+    // expected-error @+1 {{expected the live region to take no arguments and to yield two scalar booleans}}
+    tile.fold [n] segments(full %a to %a) { tile.yield } live { tile.yield %a : i32 }
+  }
+}
+
+// -----
+tile.kernel @k(scalar %a: i32) {
+  tile.parallel [m] {
+    %yes = tile.constant true -> i1
+    // expected-error @+1 {{has a live region, but no segments}}
+    tile.fold [n] { tile.yield } live { tile.yield %yes, %yes : i1, i1 }
+  }
+}
+
+// -----
+tile.kernel @k(scalar %a: i32, scalar %b: i32) {
+  tile.parallel [m] {
+    %yes = tile.constant true -> i1
+    // expected-error @+1 {{expected all segments of a fold with a live region to have one range}}
+    tile.fold [n] segments(partial %a to %b, full %b to %b) { tile.yield } live { tile.yield %yes, %yes : i1, i1 }
   }
 }
 

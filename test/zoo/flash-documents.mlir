@@ -2,6 +2,49 @@
 // region, in no order. A document may have no key: its queries give 0.
 //
 // RUN: tilewright run %s --extents b=2,g=1,r=1,m=67,n=100,d=64,e=64 --check --set scale=0.125
+//
+// Only tiles with a live point are walked. Documents of 128 in order: of 8 tiles
+// of 64 keys, 2 for each of the 4 tiles of queries. A message for each tile of
+// queries, and two for each tile of keys.
+// RUN: tilewright run %s --extents b=2,g=1,r=1,m=256,n=512,d=64,e=64 --set scale=0.125 --ramp query_ids=128,key_ids=128 --level bound --tile schedule --count | FileCheck %s --check-prefix=SORTED
+// RUN: tilewright run %s --extents b=2,g=1,r=1,m=256,n=512,d=64,e=64 --set scale=0.125 --ramp query_ids=128,key_ids=128 --level stage --schedules 1 --count | FileCheck %s --check-prefix=SORTED
+// RUN: tilewright run %s --extents b=2,g=1,r=1,m=256,n=512,d=64,e=64 --set scale=0.125 --ramp query_ids=128,key_ids=128 --level stage --schedules 1 --target sm_80 --count | FileCheck %s --check-prefix=SORTED
+// SORTED: lse: f32 [2, 1, 1, 256] {{.*}} finite 512 of 512
+// SORTED: {{tiles walked: 8|messages: 20}}
+//
+// Numbers below 0, in descending order, and documents that no tile's end meets:
+// keys 0 to 127 end within the third of 50.
+// RUN: tilewright run %s --extents b=1,g=1,r=1,m=200,n=333,d=64,e=64 --set scale=0.125 --ramp query_ids=-70,key_ids=-50 --check
+// RUN: tilewright run %s --extents b=1,g=1,r=1,m=200,n=333,d=64,e=64 --set scale=0.125 --ramp query_ids=-70,key_ids=-50 --level stage --schedules 1 --count | FileCheck %s --check-prefix=FALLING
+// FALLING: messages: {{1[0-9]$}}
+//
+// All rows of the second tile of queries are dead: nothing is walked there.
+// RUN: tilewright run %s --extents b=1,g=1,r=1,m=256,n=256,d=64,e=64 --set scale=0.125 --ramp query_ids=128,key_ids=-256 --check
+// RUN: tilewright run %s --extents b=1,g=1,r=1,m=256,n=256,d=64,e=64 --set scale=0.125 --ramp query_ids=128,key_ids=-256 --level stage --schedules 1 --count | FileCheck %s --check-prefix=DEAD
+// DEAD: lse: f32 [1, 1, 1, 256] {{.*}} finite 128 of 256
+// DEAD: messages: 10
+//
+// On a GPU a kernel in front lists them. Full tiles need no tables.
+// RUN: tilewright compile %s --emit stage --target sm_90a --extents d=64,e=64 | FileCheck %s --check-prefix=STAGE
+// STAGE-LABEL: stage.kernel @flash_documents(
+// STAGE-SAME: workspace %tiles0: !tile.tensor<i32, [tiles0]>) grid [b = 1, g = 1, r = 1, m = 128]
+// STAGE: stage.roles
+// STAGE: scf.for %[[PLACE:.*]] = %
+// STAGE-NEXT: %[[NUMBER:.*]] = stage.global_load %tiles0[%[[PLACE]]]
+// STAGE-NEXT: arith.muli %[[NUMBER]]
+// STAGE: stage.tma_load %k[
+// STAGE: }, {
+// STAGE: scf.for
+// STAGE: stage.global_load %key_ids[
+// STAGE: stage.segment = "partial"
+// STAGE: scf.for
+// STAGE-NOT: stage.global_load
+// STAGE: stage.segment = "full"
+// STAGE-LABEL: stage.kernel @flash_documents_tiles0(
+// STAGE-SAME: grid [b = 1, m = 128] warps 4
+// STAGE-COUNT-8: stage.global_load %key_ids[
+// STAGE: scf.if
+// STAGE: stage.global_store %{{.*}} -> %tiles0[
 
 tile.kernel @flash_documents(
     in %q: !tile.tensor<bf16, [b, g, r, m, d]>,

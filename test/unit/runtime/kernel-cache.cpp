@@ -28,6 +28,8 @@ KernelImage exampleImage() {
   image.cubin = std::string("\177ELF\0\n\n", 7);
   image.assemblerLog = "Used 32 registers\n";
   image.object = "an object file";
+  image.before.push_back(image);
+  image.before.front().kernel.ptx = "// ptx of the one in front\n";
   return image;
 }
 
@@ -73,6 +75,8 @@ TEST_F(KernelCacheTest, ImageRoundTrip) {
   EXPECT_EQ(again.kernel.ptx, image.kernel.ptx);
   EXPECT_EQ(again.kernel.bitcode, image.kernel.bitcode);
   EXPECT_EQ(again.cubin, image.cubin);
+  ASSERT_EQ(again.before.size(), 1u);
+  EXPECT_EQ(again.before[0].kernel.ptx, image.before[0].kernel.ptx);
   EXPECT_EQ(again.assemblerLog, image.assemblerLog);
   EXPECT_EQ(again.object, image.object);
   EXPECT_EQ(again.kernel.compileMs, 12.5);

@@ -20,7 +20,7 @@ namespace {
 const std::string goodPtx = "// PTX\n.entry attend\n";
 
 struct KernelTest : FakeDeviceTest {
-  CompiledKernel compiled{attentionPlan(), goodPtx, "", 0};
+  CompiledKernel compiled{attentionPlan(), goodPtx, "", 0, {}};
   std::vector<ArgumentValue> positional = {
       dense(0x1000, DType::bf16, {2, 300, 64}),
       dense(0x2000, DType::bf16, {2, 500, 64}),
@@ -130,6 +130,41 @@ TEST_F(KernelTest, PersistentAndClusters) {
   named[1].value = dense(0x4000, DType::f32, {1});
   ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
   EXPECT_EQ(state.launches[1].config.gridDimX, 2u);
+}
+
+TEST_F(KernelTest, KernelsInFrontShareWorkspaces) {
+  compiled.plan.workspaces = {{{{"b", 1}, {"m", 128}}, {"n", 64}}};
+  Parameter workspace;
+  workspace.kind = Parameter::Kind::workspace;
+  workspace.arg = 0;
+  CompiledKernel list = compiled;
+  list.plan.entry = "list";
+  list.plan.params = {workspace};
+  list.plan.threads = 128;
+  list.plan.smemBytes = 0;
+  list.ptx = "// PTX\n.entry list\n";
+  compiled.plan.params.push_back(workspace);
+  compiled.before = {list};
+  auto kernel = load();
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  ASSERT_EQ(state.launches.size(), 2u);
+  EXPECT_EQ(state.launches[0].config.blockDimX, 128u);
+  EXPECT_EQ(state.launches[1].config.blockDimX, 384u);
+  auto workspaceOf = [&](size_t launch, int index) {
+    void *value;
+    std::memcpy(&value, state.launches[launch].parameters[index], sizeof value);
+    return value;
+  };
+  ASSERT_NE(workspaceOf(0, 0), nullptr);
+  EXPECT_EQ(workspaceOf(1, 11), workspaceOf(0, 0));
+  // As many tiles: nothing is allocated. More: both see the new one.
+  int allocations = state.allocations;
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.allocations, allocations);
+  positional[1] = dense(0x2000, DType::bf16, {2, 5000, 64});
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.allocations, allocations + 1);
+  EXPECT_EQ(workspaceOf(5, 11), workspaceOf(4, 0));
 }
 
 TEST_F(KernelTest, WrongArgumentsDoNotLaunch) {

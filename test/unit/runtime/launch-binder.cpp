@@ -270,6 +270,20 @@ TEST_F(LaunchBinderTest, TooManyTiles) {
                           "2147483647 tiles, got 8589934592");
 }
 
+TEST_F(LaunchBinderTest, Workspaces) {
+  LaunchPlan plan = attentionPlan();
+  plan.workspaces = {{{{"b", 1}, {"m", 128}}, {"n", 64}}};
+  binder = llvm::cantFail(LaunchBinder::create(plan));
+  EXPECT_EQ(bind(), "success");
+  // 2 batches, 3 tiles of 300 queries, 8 tiles of 500 keys and a header.
+  EXPECT_EQ(llvm::cantFail(binder.workspaceBytes(0, binding)),
+            2 * 3 * (8 + 2) * 4);
+  binding.extents[binder.axisNumber("m")] = 1 << 30;
+  binding.extents[binder.axisNumber("n")] = 1 << 20;
+  EXPECT_CONTAINS(textOf(binder.workspaceBytes(0, binding)),
+                  "too many tiles for the list of those that a mask leaves");
+}
+
 TEST(LaunchPlanTest, Contradictions) {
   auto text = [](auto spoil) {
     LaunchPlan plan = attentionPlan();
@@ -292,6 +306,13 @@ TEST(LaunchPlanTest, Contradictions) {
                   "names dimension 3 of 'o'");
   EXPECT_CONTAINS(text([](LaunchPlan &p) { p.params[7].arg = 0; }),
                   "mistakes a scalar");
+  EXPECT_CONTAINS(text([](LaunchPlan &p) {
+                    p.params[10].kind = Parameter::Kind::workspace;
+                    p.params[10].arg = 0;
+                  }),
+                  "names workspace 0, which is not");
+  EXPECT_CONTAINS(text([](LaunchPlan &p) { p.workspaces = {{{}, {"x", 1}}}; }),
+                  "a workspace has an axis that no tensor argument has");
 }
 
 TEST(LaunchPlanTest, JsonRoundTrip) {
@@ -299,6 +320,7 @@ TEST(LaunchPlanTest, JsonRoundTrip) {
   plan.persistent = true;
   plan.cluster = 2;
   plan.params[2].alignBytes = 16;
+  plan.workspaces = {{{{"b", 1}, {"m", 128}}, {"n", 64}}};
   auto print = [](const LaunchPlan &plan) {
     std::string text;
     llvm::raw_string_ostream(text) << toJson(plan);
@@ -311,6 +333,9 @@ TEST(LaunchPlanTest, JsonRoundTrip) {
   EXPECT_EQ(again.params[1].map.box[1], 80);
   EXPECT_EQ(again.params[2].alignBytes, 16);
   EXPECT_EQ(again.cluster, 2);
+  ASSERT_EQ(again.workspaces.size(), 1u);
+  EXPECT_EQ(again.workspaces[0].records[1].tile, 128);
+  EXPECT_EQ(again.workspaces[0].walked.axis, "n");
   EXPECT_EQ(textOf(planFromJson(llvm::json::Object{{"entry", 1}})),
             "expected string at launch plan.entry");
 }
