@@ -320,7 +320,8 @@ Error checkAssembler(Device &device) {
     plan.params[0].arg = 0;
     plan.grid = {{"i", 1}};
     plan.threads = 128;
-    Expected<KernelImage> image = assembleKernel(device, {plan, ptx, "", 0, {}});
+    Expected<KernelImage> image =
+        assembleKernel(device, {plan, ptx, "", 0, {}});
     if (!image) {
       consumeError(image.takeError());
       continue;

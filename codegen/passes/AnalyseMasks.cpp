@@ -10,10 +10,10 @@
 //
 // Where the conditions read data, ranges cannot be told in front of the loop,
 // and where they leave two ranges, the tiles between them are dead. The fold
-// then gets a live region, which says of one tile whether it is dead or full, by
-// the least and greatest values that things have in it; every tile in range is
-// in question for a partial segment and, if a merge lets their order change, for
-// a full one.
+// then gets a live region, which says of one tile whether it is dead or full,
+// by the least and greatest values that things have in it; every tile in range
+// is in question for a partial segment and, if a merge lets their order change,
+// for a full one.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/analysis/MaskAnalysis.h"
