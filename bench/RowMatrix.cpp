@@ -279,10 +279,7 @@ void matrix::addRowKernels(std::vector<MatrixKernel> &all) {
             auto make = type == DType::bf16  ? rmsNormPairs<dsl::bf16>
                         : type == DType::f16 ? rmsNormPairs<dsl::f16>
                                              : rmsNormPairs<dsl::f32>;
-            return make(rotary)
-                .with(normOnHopper())
-                .with(normOnAmpere())
-                .with(normOnCpu());
+            return make(rotary).with(normOnCpu());
           },
           {{"p", d}},
           [=](uint64_t seed, Shape s) {

@@ -92,12 +92,7 @@ const std::vector<Entry> &kernels::allKernels() {
        [](O) { return rowSoftmax(); }},
       {"rms_norm", "RMSNorm, the row held whole", [](O) { return rmsNorm(); }},
       {"rms_norm_rotary", "RMSNorm, then rotary embedding, of a row's halves",
-       [](O) {
-         return rmsNormPairs(rotary)
-             .with(normOnHopper())
-             .with(normOnAmpere())
-             .with(normOnCpu());
-       }},
+       [](O) { return rmsNormPairs(rotary).with(normOnCpu()); }},
       {"attention_scores", "unfused attention: scores (dtype, mask, score)",
        [](O options) {
          auto make = choose<Kernel (*)(ScoreMod, MaskMod)>(

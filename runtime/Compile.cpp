@@ -111,7 +111,7 @@ private:
   Expected<std::vector<Configuration>> choicesFor(ArrayRef<int64_t> extents);
   llvm::Error failure(const Twine &how, llvm::Error error,
                       ArrayRef<int64_t> extents) const;
-  SmallVector<Configuration> smallerDefaults() const;
+  SmallVector<Configuration> smallerDefaults(ArrayRef<int64_t> extents) const;
   std::string longExtents(ArrayRef<int64_t> extents) const;
   llvm::Error load(const dsl::Kernel &scheduled, ArrayRef<int64_t> extents,
                    Loaded &result);
@@ -230,23 +230,35 @@ std::string Executable::State::longExtents(ArrayRef<int64_t> extents) const {
 
 /// Tiles for a kernel without a schedule that does not compile with the default
 /// ones for its GPU.
-SmallVector<Configuration> Executable::State::smallerDefaults() const {
-  // The least rows of a Hopper MMA; and half of the default of folds.
-  constexpr int64_t fewRows = 64, fewSteps = 32;
+SmallVector<Configuration>
+Executable::State::smallerDefaults(ArrayRef<int64_t> extents) const {
+  // The least rows of a Hopper MMA; and half of the default of folds. Then
+  // rows of one warpgroup of an Ampere MMA, or fewer.
+  constexpr std::pair<int64_t, int64_t> limits[] = {
+      {64, 64}, {64, 32}, {16, 32}, {4, 16}, {1, 16}};
   SmallVector<Configuration> result;
   tile::KernelOp op = kernel.module().kernel();
   if (!device || op.getScheduleAttr())
     return result;
+  StringMap<int64_t> known;
+  for (auto [axis, extent] : zip_equal(whole, extents))
+    known[axis.axis] = extent;
   mlir::ArrayAttr outer = op.getParallel().getAxes();
-  for (int64_t steps : {fewRows, fewSteps}) {
-    Configuration &smaller = result.emplace_back();
-    for (mlir::NamedAttribute entry : defaultSchedule(op).getTile()) {
-      int64_t most = is_contained(outer, entry.getName()) ? fewRows : steps;
+  tile::ScheduleAttr defaults = defaultSchedule(op, known);
+  std::string before;
+  for (auto [rows, steps] : limits) {
+    Configuration smaller;
+    smaller.consumers = defaults.getConsumers();
+    for (mlir::NamedAttribute entry : defaults.getTile()) {
+      int64_t most = is_contained(outer, entry.getName()) ? rows : steps;
       int64_t extent = std::min(
           mlir::cast<mlir::IntegerAttr>(entry.getValue()).getInt(), most);
       smaller.tile.emplace_back(entry.getName().str(), extent);
       smaller.tunables[entry.getName().str()] = extent;
     }
+    if (smaller.label() != before)
+      result.push_back(smaller);
+    before = smaller.label();
   }
   return result;
 }
@@ -299,7 +311,7 @@ Executable::State::make(ArrayRef<int64_t> extents) {
     if (!error)
       return result;
     // What is too large for a GPU may fit with smaller tiles.
-    for (const Configuration &smaller : smallerDefaults()) {
+    for (const Configuration &smaller : smallerDefaults(extents)) {
       if (error.isA<cuda::DriverError>())
         break;
       llvm::Error again = load(kernel.configured(smaller), extents, *result);

@@ -10,6 +10,7 @@
 #include "codegen/passes/Hints.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <numeric>
 #include <set>
 
 using namespace mlir;
@@ -180,6 +181,16 @@ Work WorkCounter::reduction(tile::ReduceOp op, int64_t warps) const {
   double shuffles = results * double(steps * warps);
   work[Unit::shared] += shuffles * 4 * lanes / target.rates.sharedBytes;
   work[Unit::issue] += shuffles / target.rates.issue;
+  // Across warps each leaves its part in shared memory, and takes all of them.
+  int64_t parts = 1;
+  for (const Digit &digit : cast<FragAttr>(from.getLayout()).getWarp())
+    if (digit.axis && llvm::is_contained(axes, digit.axis))
+      parts *= digit.size;
+  if (parts > 1) {
+    double moves = results * double(warps) * double(parts + 1);
+    work[Unit::shared] += moves * 4 * lanes / target.rates.sharedBytes;
+    work[Unit::issue] += moves / target.rates.issue;
+  }
   return work;
 }
 
@@ -304,7 +315,13 @@ Work WorkCounter::sharedAccess(TileType tile, int64_t warps) const {
   return work;
 }
 
-Work WorkCounter::globalAccess(Type value, ArrayAttr at, bool wholeRows,
+/// The extent of the rows that an access holds whole; 0: it does not.
+static int64_t rowExtentOf(Operation *access) {
+  auto extent = access->getAttrOfType<IntegerAttr>(hints::wholeRows);
+  return extent ? extent.getInt() : 0;
+}
+
+Work WorkCounter::globalAccess(Type value, ArrayAttr at, int64_t rowExtent,
                                bool load, int64_t warps) const {
   auto tile = dyn_cast<TileType>(value);
   if (!tile)
@@ -312,8 +329,10 @@ Work WorkCounter::globalAccess(Type value, ArrayAttr at, bool wholeRows,
   // In whole rows neighbours go together, 16 bytes at most.
   auto last = cast<StringAttr>(at.getValue().back());
   int64_t width = 1;
-  if (tile.indexOf(last) >= 0 && wholeRows)
-    width = vectorWidth(tile, last, 16 / elementBytes(tile.getElementType()));
+  if (tile.indexOf(last) >= 0 && rowExtent)
+    width = vectorWidth(
+        tile, last,
+        std::gcd(rowExtent, 16 / elementBytes(tile.getElementType())));
   double bytes =
       double(tile.numElements() * elementBytes(tile.getElementType()));
   Work work;
@@ -354,14 +373,12 @@ Work WorkCounter::workOf(Operation *op, int64_t warps) const {
         return copy(store.getSource().getType(), /*load=*/false, false);
       })
       .Case([&](stage::GlobalLoadOp load) {
-        return globalAccess(load.getType(), load.getAt(),
-                            load->hasAttr(hints::wholeRows),
+        return globalAccess(load.getType(), load.getAt(), rowExtentOf(load),
                             /*load=*/true, warps);
       })
       .Case<stage::GlobalStoreOp, stage::GlobalAddOp>([&](auto store) {
         return globalAccess(store.getValue().getType(), store.getAt(),
-                            store->hasAttr(hints::wholeRows), /*load=*/false,
-                            warps);
+                            rowExtentOf(store), /*load=*/false, warps);
       })
       .Case<stage::ReadOp>([&](stage::ReadOp read) {
         auto tile = dyn_cast<TileType>(read.getType());

@@ -30,7 +30,7 @@ private:
                int64_t warps) const;
   Work simtProduct(stage::SimtDotOp op, int64_t warps) const;
   Work sharedAccess(tile::TileType tile, int64_t warps) const;
-  Work globalAccess(mlir::Type value, mlir::ArrayAttr at, bool wholeRows,
+  Work globalAccess(mlir::Type value, mlir::ArrayAttr at, int64_t rowExtent,
                     bool load, int64_t warps) const;
   Work copy(stage::SmemType type, bool load, bool byThreads) const;
 

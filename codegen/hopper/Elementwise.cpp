@@ -273,16 +273,101 @@ static SmallVector<int64_t> reducedLanes(tile::ReduceOp op) {
   return masks;
 }
 
-void StageLowering::reduceLanes(tile::ReduceOp op, Values &values) {
+/// The warps of a role that hold other elements of the same rows: how many,
+/// and which of them a warp is.
+namespace {
+struct ReducedWarps {
+  explicit ReducedWarps(tile::ReduceOp op) {
+    SmallVector<StringAttr> axes = tile::axisNames(op.getAxes());
+    int64_t below = 1;
+    for (const Digit &digit :
+         cast<FragAttr>(op.getOperand().getType().getLayout()).getWarp()) {
+      if (digit.axis && digit.size > 1 &&
+          llvm::is_contained(axes, digit.axis)) {
+        digits.push_back({below, digit.size});
+        count *= digit.size;
+      }
+      below *= digit.size;
+    }
+  }
+  Value numberOf(NvvmBuilder &nvvm, Value warp) const {
+    Value number = nvvm.constI32(0);
+    int64_t scale = 1;
+    for (auto [below, size] : digits) {
+      number = nvvm.add(
+          number, nvvm.mul(nvvm.urem(nvvm.udiv(warp, below), size), scale));
+      scale *= size;
+    }
+    return number;
+  }
+
+  int64_t count = 1;
+  SmallVector<std::pair<int64_t, int64_t>> digits; ///< place, size
+};
+} // namespace
+
+int64_t StageLowering::scratchBytesOf(tile::ReduceOp op) {
+  int64_t count = ReducedWarps(op).count;
+  auto type = dyn_cast<TileType>(op.getType());
+  return count == 1 ? 0 : count * (type ? type.numElements() : 1) * 4;
+}
+
+/// Each warp leaves what it has; all take everything, in one order.
+void StageLowering::reduceWarps(tile::ReduceOp op, Values &values) {
+  ReducedWarps warps(op);
+  if (warps.count == 1)
+    return;
+  auto type = dyn_cast<TileType>(op.getType());
+  int64_t elements = type ? type.numElements() : 1;
+  auto linearOf = [&](llvm::function_ref<Value(StringAttr)> at) {
+    Value linear = nvvm.constI32(0);
+    if (type)
+      for (auto [axis, extent] : llvm::zip(type.getAxes(), type.getExtents()))
+        linear = nvvm.add(nvvm.mul(linear, extent), at(axis));
+    return linear;
+  };
+  Value thread =
+      linearOf([&](StringAttr axis) { return threadPart(type, axis); });
+  SmallVector<Value> places;
+  for (int64_t reg = 0; reg < static_cast<int64_t>(values.size()); ++reg) {
+    Coordinates place = type ? coordinatesOf(type, reg, 0, 0) : Coordinates();
+    Value linear = nvvm.add(thread, linearOf([&](StringAttr axis) {
+                              return nvvm.constI32(place.lookup(axis));
+                            }));
+    places.push_back(
+        nvvm.add(nvvm.mul(linear, int64_t(4)), role.scratchOffset));
+  }
+  Value own = nvvm.mul(warps.numberOf(nvvm, role.warp), int64_t(4 * elements));
+  for (auto [value, place] : llvm::zip_equal(values, places))
+    nvvm.storeShared(value, nvvm.add(place, own));
+  barrier(/*warpgroup=*/false);
+  for (auto [value, place] : llvm::zip_equal(values, places)) {
+    Type moved = value.getType();
+    for (int64_t part = 0; part < warps.count; ++part) {
+      Value other =
+          nvvm.loadShared(moved, nvvm.add(place, 4 * elements * part)).front();
+      value = part ? combine(op.getKind(), value, other) : other;
+    }
+  }
+  // What comes next writes to the same place.
+  barrier(/*warpgroup=*/false);
+}
+
+void StageLowering::reduceThreads(tile::ReduceOp op, Values &values) {
   for (int64_t mask : reducedLanes(op))
     for (Value &value : values)
       value = combine(op.getKind(), value, nvvm.shuffleXor(value, mask));
+  reduceWarps(op, values);
 }
 
-Value StageLowering::isFirstReducedLane(tile::ReduceOp op) {
-  return nvvm.icmp(
-      NvvmBuilder::Compare::eq,
-      nvvm.bitAnd(role.lane, llvm::sum_of(reducedLanes(op), int64_t(0))), 0);
+Value StageLowering::isFirstReduced(tile::ReduceOp op) {
+  using Compare = NvvmBuilder::Compare;
+  return nvvm.bitAnd(
+      nvvm.icmp(
+          Compare::eq,
+          nvvm.bitAnd(role.lane, llvm::sum_of(reducedLanes(op), int64_t(0))),
+          0),
+      nvvm.icmp(Compare::eq, ReducedWarps(op).numberOf(nvvm, role.warp), 0));
 }
 
 tile::ReduceOp StageLowering::findLaneSum(scf::ForOp loop, unsigned i) {
@@ -320,15 +405,6 @@ LogicalResult StageLowering::emitReduce(tile::ReduceOp op) {
   // latency.
   static constexpr size_t chains = 4;
   TileType from = op.getOperand().getType();
-  auto layout = cast<FragAttr>(from.getLayout());
-  SmallVector<StringAttr> axes = tile::axisNames(op.getAxes());
-  auto isReduced = [&](const Digit &digit) {
-    return digit.axis && digit.size > 1 && llvm::is_contained(axes, digit.axis);
-  };
-  if (llvm::any_of(layout.getWarp(), isReduced))
-    return op.emitOpError("reduces an axis that is spread over warps in ")
-           << from << "; convert to a layout that keeps it inside a warp";
-
   // The register of the result that each register of the operand goes to.
   int64_t results = registersOf(op.getType());
   SmallVector<int64_t> target(registersOf(from), 0);
@@ -375,9 +451,9 @@ LogicalResult StageLowering::emitReduce(tile::ReduceOp op) {
     reduced.push_back(partial.front());
   }
 
-  // Then across the lanes that hold other elements of the same rows.
+  // Then across the threads that hold other elements of the same rows.
   if (!laneSums.contains(op))
-    reduceLanes(op, reduced);
+    reduceThreads(op, reduced);
   bindComputed(op, reduced);
   return success();
 }

@@ -9,6 +9,7 @@
 #include "codegen/hopper/LowerStage.h"
 #include "codegen/layout/VectorAccess.h"
 #include "codegen/passes/Hints.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace tilewright;
@@ -62,11 +63,12 @@ StageLowering::planGlobal(Operation *op, Value tensor, ValueRange coords,
   int64_t bytes = std::max<int64_t>(
       1, tensorType.getElementType().getIntOrFloatBitWidth() / 8);
 
-  // Rows that are held whole are made of vectors.
+  // Rows that are held whole may be made of vectors.
   int64_t width = 1;
-  if (vectors && tile && tile.indexOf(dims.back()) >= 0 &&
-      op->hasAttr(hints::wholeRows))
-    width = vectorWidth(tile, dims.back(), vectorBytes / bytes);
+  auto rowExtent = op->getAttrOfType<IntegerAttr>(hints::wholeRows);
+  if (vectors && tile && tile.indexOf(dims.back()) >= 0 && rowExtent)
+    width = vectorWidth(tile, dims.back(),
+                        std::gcd(rowExtent.getInt(), vectorBytes / bytes));
 
   // Position of the thread's first element, and what a step of one costs.
   Value base = nvvm.constI64(0);

@@ -147,7 +147,8 @@ LogicalResult StageLowering::layOutSmem(stage::RolesOp roles) {
   });
   (void)walked;
 
-  // One scratch area for each role, for its conversions of layout.
+  // One scratch area for each role, for its conversions of layout and its
+  // reductions across warps.
   auto placeScratch = [&](Region &body) {
     int64_t bytes = 0;
     body.walk([&](stage::ConvertLayoutOp op) {
@@ -155,6 +156,9 @@ LogicalResult StageLowering::layOutSmem(stage::RolesOp roles) {
               matchRegisters(cast<tile::TileType>(op.getType()),
                              cast<tile::TileType>(op.getOperand().getType()))))
         bytes = std::max(bytes, scratchBytesOf(op.getType()));
+    });
+    body.walk([&](tile::ReduceOp op) {
+      bytes = std::max(bytes, scratchBytesOf(op));
     });
     scratchOffsets.push_back(bytes ? place(bytes) : 0);
   };
@@ -559,7 +563,7 @@ LogicalResult StageLowering::emitFor(scf::ForOp loop) {
   SmallVector<tile::ReduceOp> sums;
   for (auto [i, init] : llvm::enumerate(loop.getInitArgs())) {
     tile::ReduceOp sum = sums.emplace_back(findLaneSum(loop, i));
-    Value counts = sum ? isFirstReducedLane(sum) : Value();
+    Value counts = sum ? isFirstReduced(sum) : Value();
     if (sum)
       laneSums.insert(sum);
     for (Value value : registers[init])
@@ -598,7 +602,7 @@ LogicalResult StageLowering::emitFor(scf::ForOp loop) {
   bindState(loop.getResults());
   for (auto [sum, result] : llvm::zip(sums, loop.getResults()))
     if (sum)
-      reduceLanes(sum, registers[result]);
+      reduceThreads(sum, registers[result]);
   return success();
 }
 

@@ -128,7 +128,7 @@ private:
   std::optional<TileQueue> queue;
   llvm::DenseMap<Value, int64_t> bufferOffsets;
   llvm::SmallVector<int64_t> scratchOffsets; ///< of each role
-  /// Sums that lanes keep to themselves until their loop ends.
+  /// Sums that threads keep to themselves until their loop ends.
   llvm::SmallDenseSet<mlir::Operation *> laneSums;
   Value blockThread, blockWarpgroup;
   mlir::Block *exitBlock = nullptr;
@@ -140,6 +140,7 @@ private:
   LogicalResult checkOps();
   LogicalResult layOutSmem(stage::RolesOp roles);
   static int64_t scratchBytesOf(Type type);
+  static int64_t scratchBytesOf(tile::ReduceOp op);
   void beginRole(int64_t number, int64_t firstWarpgroup, int64_t warps,
                  mlir::Region &body);
   void placeThread(Value thread);
@@ -211,8 +212,11 @@ private:
   Value widen(Value element);
   LogicalResult emitElementwise(mlir::Operation *op);
   LogicalResult emitReduce(tile::ReduceOp op);
-  void reduceLanes(tile::ReduceOp op, Values &values);
-  Value isFirstReducedLane(tile::ReduceOp op);
+  /// Across the threads, lanes and then warps, that hold other elements of
+  /// what is reduced to one.
+  void reduceThreads(tile::ReduceOp op, Values &values);
+  void reduceWarps(tile::ReduceOp op, Values &values);
+  Value isFirstReduced(tile::ReduceOp op);
   /// The sum that the loop adds to its i-th carried value, scaled or not, if
   /// that is all that it does with it: then each lane may carry a sum of its
   /// own, and lanes meet after the loop.

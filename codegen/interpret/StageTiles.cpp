@@ -220,11 +220,8 @@ Machine::Step Machine::reduce(Agent &agent, tile::ReduceOp op) {
   FragmentPtr operand = touch(agent, op, op.getOperand());
   if (!layoutOf(agent, op, operand->type))
     return Step::stop;
-  std::string why;
-  FailureOr<ReductionPlan> plan =
-      planReduction(operand->type, tile::axisNames(op.getAxes()), why);
-  if (failed(plan))
-    return fail("layout", op, Twine(why));
+  ReductionPlan plan =
+      planReduction(operand->type, tile::axisNames(op.getAxes()));
   DType element = dtypeOf(op.getType());
   bool isSmall = element == DType::f16 || element == DType::bf16;
   Function2 combine = functionOf(op.getKind());
@@ -232,11 +229,10 @@ Machine::Step Machine::reduce(Agent &agent, tile::ReduceOp op) {
   Function1 roundLast = rounding(element);
 
   // Within each thread, then over lanes.
-  std::vector<double> sums(static_cast<size_t>(plan->registers) *
-                           kGroupThreads);
-  std::vector<uint8_t> isStarted(plan->registers, 0);
+  std::vector<double> sums(static_cast<size_t>(plan.registers) * kGroupThreads);
+  std::vector<uint8_t> isStarted(plan.registers, 0);
   for (int reg = 0; reg < operand->registers; ++reg) {
-    int target = plan->target[reg];
+    int target = plan.target[reg];
     if (target < 0)
       continue;
     double *to = sums.data() + target * kGroupThreads;
@@ -246,14 +242,54 @@ Machine::Step Machine::reduce(Agent &agent, tile::ReduceOp op) {
                                      : from[thread];
     isStarted[target] = 1;
   }
-  for (int bit : plan->laneBits)
-    for (int reg = 0; reg < plan->registers; ++reg) {
+  for (int bit : plan.laneBits)
+    for (int reg = 0; reg < plan.registers; ++reg) {
       double *cells = sums.data() + reg * kGroupThreads;
       std::array<double, kGroupThreads> before;
       std::copy_n(cells, kGroupThreads, before.begin());
       for (int thread = 0; thread < kGroupThreads; ++thread)
         cells[thread] = round(combine(before[thread], before[thread ^ bit]));
     }
+
+  // Then over warps, which all bring their part and then take all parts.
+  if (plan.parts > 1) {
+    Shared &exchange = shared[{op, agent.executions.lookup(op)}];
+    const Layout *kept =
+        plan.result ? layoutOf(agent, op, plan.result) : nullptr;
+    if (plan.result && !kept)
+      return Step::stop;
+    int first = agent.group * kGroupThreads;
+    auto placeOf = [&](int reg, int thread) {
+      int64_t at = kept ? kept->elementOf(reg, first + thread) : 0;
+      return static_cast<size_t>(at * plan.parts);
+    };
+    if (!agent.isAtBarrier) {
+      int64_t count = kept ? plan.result.numElements() : 1;
+      exchange.values.resize(static_cast<size_t>(count * plan.parts));
+      for (int reg = 0; reg < plan.registers; ++reg)
+        for (int thread = 0; thread < kGroupThreads; ++thread)
+          exchange.values[placeOf(reg, thread) +
+                          plan.partOf[(first + thread) / 32]] =
+              sums[reg * kGroupThreads + thread];
+      ++exchange.arrived;
+      ++progress;
+      agent.isAtBarrier = true;
+    }
+    if (exchange.arrived < agent.groups) {
+      agent.waitsFor = "for the other warpgroups of its role";
+      return Step::blocked;
+    }
+    agent.isAtBarrier = false;
+    ++agent.executions[op];
+    for (int reg = 0; reg < plan.registers; ++reg)
+      for (int thread = 0; thread < kGroupThreads; ++thread) {
+        const double *parts = exchange.values.data() + placeOf(reg, thread);
+        double sum = parts[0];
+        for (int part = 1; part < plan.parts; ++part)
+          sum = round(combine(sum, parts[part]));
+        sums[reg * kGroupThreads + thread] = sum;
+      }
+  }
   for (double &sum : sums)
     sum = roundLast(sum);
 
@@ -266,11 +302,11 @@ Machine::Step Machine::reduce(Agent &agent, tile::ReduceOp op) {
   if (!result)
     return Step::stop;
   const SmallVector<int64_t> *map =
-      launch.layouts.match(resultType, plan->result);
+      launch.layouts.match(resultType, plan.result);
   if (!map) {
     std::string text;
     llvm::raw_string_ostream(text)
-        << "gives " << plan->result << ", not " << resultType
+        << "gives " << plan.result << ", not " << resultType
         << "; needs stage.convert_layout";
     return fail("layout", op, text);
   }

@@ -88,19 +88,22 @@ const SmallVector<int64_t> *Layouts::match(TileType result, TileType operand) {
   return slot.get();
 }
 
-FailureOr<ReductionPlan> interpret::planReduction(TileType operand,
-                                                  ArrayRef<StringAttr> axes,
-                                                  std::string &why) {
+ReductionPlan interpret::planReduction(TileType operand,
+                                       ArrayRef<StringAttr> axes) {
   auto attr = cast<FragAttr>(operand.getLayout());
-  for (const Digit &digit : attr.getWarp())
-    if (digit.axis && digit.size > 1 && llvm::is_contained(axes, digit.axis)) {
-      why = "axis '" + digit.axis.str() +
-            "' is spread over warps; a reduction over it needs "
-            "stage.convert_layout first";
-      return failure();
-    }
-
   ReductionPlan plan;
+  plan.partOf.resize(numWarps(attr));
+  int64_t below = 1;
+  for (const Digit &digit : attr.getWarp()) {
+    if (digit.axis && digit.size > 1 && llvm::is_contained(axes, digit.axis)) {
+      for (auto [warp, part] : llvm::enumerate(plan.partOf))
+        part +=
+            static_cast<int>(static_cast<int64_t>(warp) / below % digit.size) *
+            plan.parts;
+      plan.parts *= static_cast<int>(digit.size);
+    }
+    below *= digit.size;
+  }
   int bit = 0;
   for (const Digit &digit : attr.getLane())
     for (int64_t size = digit.size; size > 1; size /= 2, ++bit)

@@ -85,7 +85,8 @@ private:
 };
 
 /// How a reduction goes: which register of the result each register adds to,
-/// and over which bits of the lane number the lanes then meet.
+/// over which bits of the lane number the lanes then meet, and which part of a
+/// sum each warp of the role has.
 struct ReductionPlan {
   /// Layout of the result before a register order is chosen; null: a scalar.
   tile::TileType result;
@@ -94,11 +95,11 @@ struct ReductionPlan {
   /// earlier register holds the same element.
   std::vector<int> target;
   std::vector<int> laneBits;
+  int parts = 1;
+  std::vector<int> partOf; ///< by warp
 };
-/// Failure, with the reason in `why`, if the reduction crosses warps.
-mlir::FailureOr<ReductionPlan>
-planReduction(tile::TileType operand, llvm::ArrayRef<mlir::StringAttr> axes,
-              std::string &why);
+ReductionPlan planReduction(tile::TileType operand,
+                            llvm::ArrayRef<mlir::StringAttr> axes);
 
 /// Bytes of an element, little endian, and back.
 void encode(DType type, double value, uint8_t *bytes);

@@ -241,3 +241,33 @@ FragAttr tilewright::repeatedLayout(MLIRContext *context,
   return FragAttr::get(context, normalise(reg), normalise(lane),
                        normalise(Digit{{}, warps, 0}));
 }
+
+FragAttr tilewright::spreadLayout(MLIRContext *context,
+                                  ArrayRef<StringAttr> axes,
+                                  ArrayRef<int64_t> extents, int64_t vector,
+                                  int64_t warps) {
+  SmallVector<Digit> reg, lane, warp;
+  SmallVector<int64_t> done(axes.size(), 1);
+  // The largest power of two, up to `most`, of what is left of axis i.
+  auto take = [&](size_t i, int64_t most, SmallVectorImpl<Digit> &digits) {
+    int64_t size = 1;
+    while (most % (2 * size) == 0 && extents[i] / done[i] % (2 * size) == 0)
+      size *= 2;
+    digits.push_back({axes[i], size, done[i]});
+    done[i] *= size;
+    return size;
+  };
+  if (!axes.empty())
+    take(axes.size() - 1, vector, reg);
+  int64_t lanes = 32, left = warps;
+  for (size_t i = axes.size(); i-- > 0;)
+    lanes /= take(i, lanes, lane);
+  lane.push_back({{}, lanes, 0});
+  for (size_t i = 0; i < axes.size(); ++i)
+    left /= take(i, left, warp);
+  warp.push_back({{}, left, 0});
+  for (size_t i = axes.size(); i-- > 0;)
+    reg.push_back({axes[i], extents[i] / done[i], done[i]});
+  return FragAttr::get(context, normalise(reg), normalise(lane),
+                       normalise(warp));
+}

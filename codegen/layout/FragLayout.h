@@ -60,4 +60,14 @@ stage::FragAttr repeatedLayout(mlir::MLIRContext *context,
                                llvm::ArrayRef<mlir::StringAttr> axes,
                                llvm::ArrayRef<int64_t> extents, int64_t warps);
 
+/// A layout for any extents, spread over all threads as far as these allow:
+/// `vector` neighbours along the last axis (if they divide it) to a thread,
+/// lanes along the last axes, warps along the first ones and then along what is
+/// left of the last. Only powers of two are spread; the rest of each axis goes
+/// to registers.
+stage::FragAttr spreadLayout(mlir::MLIRContext *context,
+                             llvm::ArrayRef<mlir::StringAttr> axes,
+                             llvm::ArrayRef<int64_t> extents, int64_t vector,
+                             int64_t warps);
+
 } // namespace tilewright

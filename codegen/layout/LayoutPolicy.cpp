@@ -6,6 +6,19 @@ using namespace tilewright;
 using stage::FragAttr;
 using tile::TileType;
 
+/// The axis along which the tensor of an access is contiguous, or null.
+static StringAttr innermostOf(Operation *op) {
+  ArrayAttr at;
+  if (auto load = dyn_cast<tile::LoadOp>(op))
+    at = load.getAt();
+  else if (auto store = dyn_cast<tile::StoreOp>(op))
+    at = store.getAt();
+  else if (auto accumulate = dyn_cast<tile::AccumulateOp>(op))
+    at = accumulate.getAt();
+  return at && !at.empty() ? cast<StringAttr>(at.getValue().back())
+                           : StringAttr();
+}
+
 LayoutPolicy::LayoutPolicy(tile::KernelOp kernel, int64_t warps)
     : warps(warps) {
   auto add = [&](ArrayRef<StringAttr> axes) {
@@ -16,10 +29,23 @@ LayoutPolicy::LayoutPolicy(tile::KernelOp kernel, int64_t warps)
   add(tile::axisNames(kernel.getParallel().getAxes()));
   kernel.walk<WalkOrder::PreOrder>(
       [&](tile::FoldOp fold) { add(tile::axisNames(fold.getAxes())); });
+  looped.insert_range(ranking);
+  llvm::DenseSet<StringAttr> contiguous;
   kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    for (Type type : op->getResultTypes())
+    hasProducts |= isa<tile::DotOp>(op);
+    if (StringAttr innermost = innermostOf(op))
+      contiguous.insert(innermost);
+    for (Type type : op->getResultTypes()) {
       add(tile::axesOf(type));
+      auto element = dyn_cast<FloatType>(tile::elementTypeOf(type));
+      if (isa<TileType>(type) && element)
+        vector = std::max<int64_t>(vector, 128 / element.getWidth());
+    }
   });
+  if (!hasProducts)
+    llvm::stable_sort(ranking, [&](StringAttr a, StringAttr b) {
+      return contiguous.contains(a) < contiguous.contains(b);
+    });
 }
 
 SmallVector<StringAttr> LayoutPolicy::ranked(TileType type) const {
@@ -45,30 +71,16 @@ FailureOr<FragAttr> LayoutPolicy::layoutWithColumns(TileType type,
 
 FragAttr LayoutPolicy::layoutOf(TileType type) const {
   SmallVector<StringAttr> axes = ranked(type);
-  FailureOr<FragAttr> layout =
-      layoutWithColumns(type, axes.size() > 1 ? axes.back() : StringAttr());
-  if (succeeded(layout))
-    return *layout;
-  return repeatedLayout(type.getContext(), axes, extentsOf(type, axes), warps);
-}
-
-FragAttr LayoutPolicy::layoutForReduction(TileType type,
-                                          ArrayRef<StringAttr> axes) const {
-  auto staysInWarp = [&](FragAttr layout) {
-    return llvm::none_of(layout.getWarp(), [&](const Digit &digit) {
-      return digit.axis && llvm::is_contained(axes, digit.axis);
-    });
-  };
-  if (FragAttr layout = layoutOf(type); staysInWarp(layout))
-    return layout;
-  for (StringAttr columns : axes) {
-    FailureOr<FragAttr> layout = layoutWithColumns(type, columns);
-    if (succeeded(layout) && staysInWarp(*layout))
+  if (hasProducts) {
+    FailureOr<FragAttr> layout =
+        layoutWithColumns(type, axes.size() > 1 ? axes.back() : StringAttr());
+    if (succeeded(layout))
       return *layout;
   }
-  SmallVector<StringAttr> order = ranked(type);
-  return repeatedLayout(type.getContext(), order, extentsOf(type, order),
-                        warps);
+  // Rows that a loop cuts may end anywhere: elements move one by one.
+  bool wholeRows = !axes.empty() && !looped.contains(axes.back());
+  return spreadLayout(type.getContext(), axes, extentsOf(type, axes),
+                      wholeRows ? vector : 1, warps);
 }
 
 std::optional<FragAttr>

@@ -15,6 +15,8 @@ class LayoutPolicy {
 public:
   /// Ranks the axes of a bound kernel: those of the parallel, then those of
   /// folds, then whole ones. The last in rank becomes the columns of a tile.
+  /// Without products, whose instructions have a say in it, those along which
+  /// tensors are contiguous come last.
   LayoutPolicy(tile::KernelOp kernel, int64_t warps);
 
   int64_t getWarps() const { return warps; }
@@ -22,19 +24,14 @@ public:
   /// The axes of `type`, rows first, columns last.
   llvm::SmallVector<mlir::StringAttr> ranked(tile::TileType type) const;
 
-  /// The default layout of a tile: that of an accumulator where its extents
-  /// allow, else one that every warp holds in full. One axis alone is rows.
+  /// The default layout of a tile. In a kernel with products it is that of an
+  /// accumulator where its extents allow, and one axis alone is rows; else all
+  /// threads share the tile, so that neighbours in memory move together.
   stage::FragAttr layoutOf(tile::TileType type) const;
 
   /// As layoutOf, with the columns given. Failure where they do not fit.
   mlir::FailureOr<stage::FragAttr>
   layoutWithColumns(tile::TileType type, mlir::StringAttr columns) const;
-
-  /// A layout in which no digit of `axes` is spread over warps, so that a
-  /// reduction over them stays inside a warp.
-  stage::FragAttr
-  layoutForReduction(tile::TileType type,
-                     llvm::ArrayRef<mlir::StringAttr> axes) const;
 
   /// The layout that `value`, of one axis, is wanted in: the place of its axis
   /// in the tile with which its uses combine it.
@@ -46,6 +43,9 @@ private:
           llvm::DenseSet<mlir::Value> &seen) const;
   int64_t warps;
   llvm::SmallVector<mlir::StringAttr> ranking;
+  bool hasProducts = false;
+  llvm::DenseSet<mlir::StringAttr> looped; ///< not held whole
+  int64_t vector = 4; ///< neighbours that memory accesses take together
 };
 
 } // namespace tilewright

@@ -127,7 +127,78 @@ static bool standsAt(Operation *op, StringAttr axis) {
          llvm::is_contained(at.getValue(), axis) && !hasAxis(value, axis);
 }
 
-ScheduleAttr tilewright::defaultSchedule(KernelOp kernel) {
+/// Makes tiles of a kernel without products so small that several of the
+/// largest fit in the registers of a block: rows go one after the other, then
+/// warpgroups share a row. Returns how many warpgroups. (Products ask for tiles
+/// of their instructions' size, and hold two or three.)
+static int64_t fitRegisters(KernelOp kernel,
+                            const llvm::StringMap<int64_t> &wholeExtents,
+                            NamedAttrList &tile) {
+  // 32 registers of a thread for each tile. More warpgroups leave each thread
+  // fewer registers, but four of them have 128.
+  constexpr int64_t elementsOfWarpgroup = 4096, maxWarpgroups = 4;
+  if (kernel.walk([](DotOp) { return WalkResult::interrupt(); })
+          .wasInterrupted())
+    return 1;
+  llvm::EquivalenceClasses<StringAttr> classes = relatedAxes(kernel);
+  llvm::DenseMap<StringAttr, int64_t> whole; // by leader
+  for (const auto &entry : wholeExtents) {
+    auto axis = StringAttr::get(kernel.getContext(), entry.getKey());
+    if (auto leader = classes.findLeader(axis); leader != classes.member_end())
+      whole[*leader] = entry.getValue();
+  }
+  auto extentOf = [&](Value value, StringAttr axis) -> int64_t {
+    if (findBinder(scopeOf(value), axis)) {
+      auto extent = dyn_cast_or_null<IntegerAttr>(tile.get(axis));
+      return extent ? extent.getInt() : 1;
+    }
+    auto leader = classes.findLeader(axis);
+    auto known =
+        leader == classes.member_end() ? whole.end() : whole.find(*leader);
+    return known == whole.end() ? 1 : known->second;
+  };
+  auto largest = [&] {
+    int64_t most = 1;
+    forEachValue(kernel, [&](Value value) {
+      int64_t elements = 1;
+      if (isa<TileType>(value.getType()))
+        for (StringAttr axis : axesOf(value.getType()))
+          elements *= extentOf(value, axis);
+      most = std::max(most, elements);
+    });
+    return most;
+  };
+  Builder builder(kernel.getContext());
+  // Axes along which tensors are contiguous last: neighbours move together.
+  SmallVector<StringAttr> axes = loopAxes(kernel).takeVector();
+  llvm::DenseSet<StringAttr> contiguous;
+  kernel.walk([&](Operation *op) {
+    ArrayAttr at;
+    tile::TensorType tensor;
+    Type value;
+    if (getAccess(op, at, tensor, value) && !at.empty())
+      contiguous.insert(cast<StringAttr>(at.getValue().back()));
+  });
+  llvm::stable_sort(axes, [&](StringAttr a, StringAttr b) {
+    return contiguous.contains(a) < contiguous.contains(b);
+  });
+  for (StringAttr axis : axes)
+    while (largest() > elementsOfWarpgroup) {
+      auto extent = dyn_cast_or_null<IntegerAttr>(tile.get(axis));
+      if (!extent || extent.getInt() < 2)
+        break;
+      tile.set(axis, builder.getI64IntegerAttr(extent.getInt() / 2));
+    }
+  int64_t warpgroups = 1;
+  while (warpgroups < maxWarpgroups &&
+         largest() > warpgroups * elementsOfWarpgroup)
+    warpgroups *= 2;
+  return warpgroups;
+}
+
+ScheduleAttr
+tilewright::defaultSchedule(KernelOp kernel,
+                            const llvm::StringMap<int64_t> &wholeExtents) {
   llvm::SetVector<StringAttr> tiled;
   forEachValue(kernel, [&](Value value) {
     if (isa<TileType>(value.getType()))
@@ -159,9 +230,10 @@ ScheduleAttr tilewright::defaultSchedule(KernelOp kernel) {
   for (StringAttr axis : loopAxes(kernel))
     if (tiled.contains(axis) && !llvm::is_contained(parallelAxes, axis))
       extents.set(axis, builder.getI64IntegerAttr(64));
+  int64_t consumers = fitRegisters(kernel, wholeExtents, extents);
   return ScheduleAttr::get(
       kernel.getContext(), extents.getDictionary(kernel.getContext()),
-      /*consumers=*/1, /*stages=*/{}, /*overlap=*/0, /*persistent=*/0,
+      consumers, /*stages=*/{}, /*overlap=*/0, /*persistent=*/0,
       /*registers=*/0, /*descending=*/{}, /*section=*/0);
 }
 
@@ -289,10 +361,27 @@ tilewright::paddedAxes(KernelOp kernel) {
   return axes;
 }
 
-/// Rounds the extents of whole axes up to rows of `rowBytes` of the narrowest
-/// float that has them, and notes those that grew. Rows that are not made of
-/// vectors of 16 bytes stay: no engine copies them.
+/// An extent that threads share evenly: a multiple of as large a power of two
+/// as an eighth more elements reach.
+static int64_t evenExtent(int64_t extent) {
+  constexpr int64_t threads = 512, perThread = 8;
+  for (int64_t unit = threads * perThread; unit > 1; unit /= 2)
+    if (int64_t longer = llvm::alignTo(extent, unit);
+        longer - extent <= extent / 8)
+      return longer;
+  return extent;
+}
+
+/// Rounds the extents of whole axes up, and notes those that grew. In a kernel
+/// with products: to rows of `rowBytes` of the narrowest float that has them;
+/// rows that are not made of vectors of 16 bytes stay, as no engine copies
+/// them. In others: to what threads share evenly. A target with rows of one
+/// byte wants neither.
 void Binder::padWholeExtents() {
+  if (rowBytes == 1)
+    return;
+  bool hasProducts = kernel.walk([](DotOp) { return WalkResult::interrupt(); })
+                         .wasInterrupted();
   llvm::DenseMap<StringAttr, unsigned> narrowest; // bits, by axis
   forEachValue(kernel, [&](Value value) {
     auto type = dyn_cast<TileType>(value.getType());
@@ -316,10 +405,12 @@ void Binder::padWholeExtents() {
   NamedAttrList padded;
   for (auto &[axis, extent] : whole) {
     unsigned bits = ofClass.lookup(*classes.findLeader(axis));
-    if (!bits || extent * bits % 128)
+    if (!bits || (hasProducts && extent * bits % 128))
       continue;
     int64_t longer =
-        llvm::alignTo(extent, std::max<int64_t>(1, rowBytes * 8 / bits));
+        hasProducts
+            ? llvm::alignTo(extent, std::max<int64_t>(1, rowBytes * 8 / bits))
+            : evenExtent(extent);
     if (longer != extent)
       padded.set(axis, builder.getI64IntegerAttr(extent));
     extent = longer;
@@ -424,8 +515,12 @@ tilewright::bindKernel(KernelOp kernel,
                        const llvm::StringMap<int64_t> &wholeExtents,
                        int64_t rowBytes) {
   ScheduleAttr schedule = kernel.getScheduleAttr();
-  if (!schedule)
-    schedule = defaultSchedule(kernel);
+  if (!schedule) {
+    schedule = defaultSchedule(kernel, wholeExtents);
+    // Who lowers the bound kernel asks how many warps there are.
+    if (schedule.getConsumers() != 1)
+      kernel.setScheduleAttr(schedule);
+  }
   llvm::StringMap<int64_t> tileExtents;
   for (NamedAttribute entry : schedule.getTile()) {
     auto extent = dyn_cast<IntegerAttr>(entry.getValue());

@@ -25,8 +25,12 @@ llvm::SmallVector<mlir::StringAttr> wholeAxes(tile::KernelOp kernel);
 /// What a kernel without a schedule runs with: a tile of 128 for the last
 /// parallel axis that occurs in tiles, 64 for the one before it, 64 for a fold
 /// axis that occurs in tiles, and 1 for any other and for those whose position
-/// the kernel asks for.
-tile::ScheduleAttr defaultSchedule(tile::KernelOp kernel);
+/// the kernel asks for. A kernel without products has smaller ones, and more
+/// warps, so that tiles fit in registers however long the axes are that it
+/// holds whole: `wholeExtents`, as for bindKernel.
+tile::ScheduleAttr
+defaultSchedule(tile::KernelOp kernel,
+                const llvm::StringMap<int64_t> &wholeExtents);
 
 /// Turns a symbolic kernel into a bound one, in place: every tile type,
 /// parallel and fold gets extents. `tileExtents` gives the tile extent of axes

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/dialect/StageDialect.h"
 #include "codegen/layout/LayoutPolicy.h"
+#include "codegen/passes/Bind.h"
 #include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
 #include "codegen/passes/TileLists.h"
@@ -457,8 +458,13 @@ void StageBuilder::noteWholeRows(Operation *access, Type tile, ArrayAttr at) {
   if (at.empty())
     return;
   auto last = cast<StringAttr>(at.getValue().back());
-  if (tile::hasAxis(tile, last) && !origins.contains(last))
-    access->setAttr(hints::wholeRows, builder.getUnitAttr());
+  if (!tile::hasAxis(tile, last) || origins.contains(last))
+    return;
+  int64_t extent = cast<TileType>(tile).extentOf(last);
+  for (auto [axis, own] : paddedAxes(source))
+    if (axis == last)
+      extent = own;
+  access->setAttr(hints::wholeRows, builder.getI64IntegerAttr(extent));
 }
 
 LogicalResult StageBuilder::emitLoad(tile::LoadOp load) {
@@ -550,7 +556,11 @@ template <class WriteOp> LogicalResult StageBuilder::emitWrite(WriteOp op) {
         !op->template getParentOfType<tile::FoldOp>() &&
         static_cast<int64_t>(op.getAt().size()) <= target.copyRankLimit) {
       SmemType smem = smemTypeFor(type, op.getAt());
-      if (smem.getSwizzle() && smem.getExtents().front() % (2 * warps) == 0) {
+      // Threads that hold neighbours store them as well themselves.
+      FailureOr<FragAttr> rows =
+          policy.layoutWithColumns(type, policy.ranked(type).back());
+      if (smem.getSwizzle() && smem.getExtents().front() % (2 * warps) == 0 &&
+          succeeded(rows) && *rows == policy.layoutOf(type)) {
         if (!origins.contains(last))
           return emitStoreThroughSmem(op, smem);
         // The copy engine writes 16 bytes at a time: rows that end inside of
@@ -664,15 +674,8 @@ Value StageBuilder::anyFragOf(Value value) {
 }
 
 LogicalResult StageBuilder::emitReduce(tile::ReduceOp op) {
-  SmallVector<StringAttr> axes = tile::axisNames(op.getAxes());
   Value operand = anyFragOf(op.getOperand());
   auto layout = cast<FragAttr>(cast<TileType>(operand.getType()).getLayout());
-  if (llvm::any_of(layout.getWarp(), [&](const Digit &digit) {
-        return digit.axis && llvm::is_contained(axes, digit.axis);
-      })) {
-    layout = policy.layoutForReduction(op.getOperand().getType(), axes);
-    operand = fragOf(op.getOperand(), layout);
-  }
   Type type = op.getType();
   if (auto tileType = dyn_cast<TileType>(type))
     type = tileType.withLayout(project(layout, tileType.getAxes()));

@@ -18,11 +18,10 @@ inline constexpr llvm::StringLiteral turns = "stage.turns";
 /// On ops of a fold, array<i64: stage, order>: how to skew it.
 inline constexpr llvm::StringLiteral step = "stage.step";
 
-/// On an op that moves a tile from or to a tensor, unit: the tensor's last axis
-/// is in the tile and held whole, so that each row of the tensor that it
-/// touches is moved from its first element to its last, which ends a vector of
-/// as many bytes as tiles of that extent are made of. (That the tile starts at
-/// 0 does not say it: so does the first tile of a loop.)
+/// On an op that moves a tile from or to a tensor, i64: the tensor's last axis
+/// is in the tile and held whole, and has this extent, so that neighbours may
+/// go together that divide it. (That the tile starts at 0 does not say it: so
+/// does the first tile of a loop.)
 inline constexpr llvm::StringLiteral wholeRows = "stage.whole_rows";
 
 /// On the scf.for of a segment, "full" or "partial", if there are several; it

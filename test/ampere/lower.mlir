@@ -44,7 +44,7 @@ stage.kernel @product(in %a: !tile.tensor<bf16, [m, k]>, in %b: !tile.tensor<bf1
   %sa = stage.acquire %ca : !stage.channel<!as>
   stage.async_load %a[%c0, %c0] at [m, k] -> %sa : !tile.tensor<bf16, [m, k]>, !as
   %sb = stage.acquire %cb : !stage.channel<!bs>
-  stage.async_load %b[%c0, %c0] at [k, n] -> %sb {stage.whole_rows} : !tile.tensor<bf16, [k, n]>, !bs
+  stage.async_load %b[%c0, %c0] at [k, n] -> %sb {stage.whole_rows = 16} : !tile.tensor<bf16, [k, n]>, !bs
   %ga = stage.get %ca : !stage.channel<!as>
   %gb = stage.get %cb : !stage.channel<!bs>
   %p = stage.mma_sync %ga, %gb : !as, !bs -> !c

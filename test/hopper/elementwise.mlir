@@ -77,3 +77,23 @@ stage.kernel @masked(in %x: !y, out %y: !y, scalar %limit: i32) grid [m = 64] wa
   %k = tile.mask %v, %live fill 0xFF800000 : f32 : (!rows, !tile.tile<i1, [m = 64], #rows>) -> !rows
   stage.global_store %k -> %y[%m0] at [m] : !rows, !y
 }
+
+// A sum over what warps share: each leaves its part, then all add all parts up.
+// RUN: tilewright run %s --kernel over_warps --extents m=8,n=300 | FileCheck %s --check-prefix=SUMS
+// SUMS: y: f32 [8] sum {{.*}} finite 8 of 8
+// CHECK-LABEL: llvm.func @over_warps
+// CHECK: llvm.store %{{.*}} : f32, !llvm.ptr<3>
+// CHECK-NOT: llvm.store
+// CHECK: nvvm.barrier
+// CHECK-COUNT-4: llvm.load %{{.*}} : !llvm.ptr<3> -> f32
+// CHECK: nvvm.barrier
+#wide = #stage.frag<reg = [n:2:1], lane = [n:32:2], warp = [n:4:64]>
+#all = #stage.frag<reg = [], lane = [_:32:0], warp = [_:4:0]>
+stage.kernel @over_warps(in %x: !x, out %y: !y) grid [m = 1] warps 4 {
+  %t = stage.tile_id m
+  %c0 = arith.constant 0 : i32
+  %v = stage.global_load %x[%t, %c0] at [m, n] : !x -> !tile.tile<bf16, [m = 1, n = 256], #wide>
+  %f = tile.cast %v : !tile.tile<bf16, [m = 1, n = 256], #wide> -> !tile.tile<f32, [m = 1, n = 256], #wide>
+  %s = tile.reduce sum %f over [n] : !tile.tile<f32, [m = 1, n = 256], #wide> -> !tile.tile<f32, [m = 1], #all>
+  stage.global_store %s -> %y[%t] at [m] : !tile.tile<f32, [m = 1], #all>, !y
+}

@@ -13,17 +13,6 @@ stage.kernel @layouts(in %x: !v, out %y: !v) grid [m = 64] warps 4 {
 
 // -----
 
-#wide = #stage.frag<reg = [], lane = [m:32:1], warp = [m:4:32]>
-!v = !tile.tensor<f32, [m]>
-stage.kernel @over_warps(in %x: !v) grid [m = 128] warps 4 {
-  %m = stage.tile_id m
-  %a = stage.global_load %x[%m] at [m] : !v -> !tile.tile<f32, [m = 128], #wide>
-  // expected-error @+1 {{reduces an axis that is spread over warps}}
-  %c = tile.reduce sum %a over [m] : !tile.tile<f32, [m = 128], #wide> -> f32
-}
-
-// -----
-
 !s = !stage.smem<bf16, [m = 64, n = 64], 128>
 stage.kernel @unbalanced(in %x: !tile.tensor<bf16, [m, n]>, scalar %count: i32) grid [m = 64] warps 4 {
   %c0 = arith.constant 0 : i32

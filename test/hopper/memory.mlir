@@ -48,7 +48,7 @@ stage.kernel @global(in %x: !f, out %y: !v) grid [m = 64] warps 4 {
   %c64 = arith.constant 64 : i32
   %c0 = arith.constant 0 : i32
   %m0 = arith.muli %t, %c64 : i32
-  %h = stage.global_load %x[%m0, %c0] at [m, n] {stage.whole_rows} : !f -> !full
+  %h = stage.global_load %x[%m0, %c0] at [m, n] {stage.whole_rows = 64} : !f -> !full
   %r = tile.reduce sum %h over [n] : !full -> !rows
   stage.global_store %r -> %y[%m0] at [m] : !rows, !v
 }

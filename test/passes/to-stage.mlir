@@ -77,15 +77,15 @@ tile.kernel @chain(in %x: !tile.tensor<bf16, [m, d]>, in %y: !tile.tensor<bf16, 
 
 // -----
 
-// No product: loads go straight to registers; a sum over the rows, which lie in
-// several warps, is taken in a layout that keeps them in one.
+// No product: loads go straight to registers, and all threads share a tile, of
+// a row neighbours; sums are taken across warps where these share them.
 !t = !tile.tile<f32, [m = 64, n = 64]>
+// CHECK-DAG: #[[SPREAD:.*]] = #stage.frag<reg = [n:4:1, m:8:8], lane = [n:16:4, m:2:1], warp = [m:4:2]>
 // CHECK-LABEL: stage.kernel @sums
 // CHECK-NOT: stage.channel
-// CHECK: %[[T:.*]] = stage.global_load
+// CHECK: %[[T:.*]] = stage.global_load {{.*}} {stage.whole_rows = 64 : i64} {{.*}} -> !tile.tile<f32, [m = 64, n = 64], #[[SPREAD]]>
 // CHECK: tile.reduce sum %[[T]] over [n]
-// CHECK: %[[U:.*]] = stage.convert_layout %[[T]]
-// CHECK: tile.reduce sum %[[U]] over [m]
+// CHECK: tile.reduce sum %[[T]] over [m]
 tile.kernel @sums(in %x: !tile.tensor<f32, [b, m, n]>, out %r: !tile.tensor<f32, [b, m]>, out %c: !tile.tensor<f32, [b, n]>) {
   tile.parallel [b = 1] {
     %t = tile.load %x[b, m, n] : !tile.tensor<f32, [b, m, n]> -> !t
