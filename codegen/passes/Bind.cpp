@@ -127,19 +127,20 @@ static bool standsAt(Operation *op, StringAttr axis) {
          llvm::is_contained(at.getValue(), axis) && !hasAxis(value, axis);
 }
 
-/// Makes tiles of a kernel without products so small that several of the
-/// largest fit in the registers of a block: rows go one after the other, then
-/// warpgroups share a row. Returns how many warpgroups. (Products ask for tiles
-/// of their instructions' size, and hold two or three.)
+/// Makes the tiles of a kernel so small that what is live of them fits in the
+/// registers of a block. Without products, rows go one after the other, then
+/// warpgroups share a row. Products ask for tiles of their instructions' size,
+/// which are not gone below. Returns how many warpgroups.
 static int64_t fitRegisters(KernelOp kernel,
                             const llvm::StringMap<int64_t> &wholeExtents,
                             NamedAttrList &tile) {
-  // 32 registers of a thread for each tile. More warpgroups leave each thread
-  // fewer registers, but four of them have 128.
-  constexpr int64_t elementsOfWarpgroup = 4096, maxWarpgroups = 4;
-  if (kernel.walk([](DotOp) { return WalkResult::interrupt(); })
-          .wasInterrupted())
-    return 1;
+  bool hasProducts = kernel.walk([](DotOp) { return WalkResult::interrupt(); })
+                         .wasInterrupted();
+  // 32 registers of a thread for each tile, or 128 for an accumulator. More
+  // warpgroups leave each thread fewer registers, but four of them have 128.
+  const int64_t elementsOfWarpgroup = hasProducts ? 128 * 128 : 32 * 128;
+  const int64_t leastRows = hasProducts ? 64 : 1,
+                maxWarpgroups = hasProducts ? 1 : 4;
   llvm::EquivalenceClasses<StringAttr> classes = relatedAxes(kernel);
   llvm::DenseMap<StringAttr, int64_t> whole; // by leader
   for (const auto &entry : wholeExtents) {
@@ -185,7 +186,7 @@ static int64_t fitRegisters(KernelOp kernel,
   for (StringAttr axis : axes)
     while (largest() > elementsOfWarpgroup) {
       auto extent = dyn_cast_or_null<IntegerAttr>(tile.get(axis));
-      if (!extent || extent.getInt() < 2)
+      if (!extent || extent.getInt() < 2 * leastRows)
         break;
       tile.set(axis, builder.getI64IntegerAttr(extent.getInt() / 2));
     }
