@@ -226,6 +226,16 @@ static KernelResult runKernel(const MatrixKernel &kernel,
       slot.reason = error.what();
     }
   }
+  if (options.compileOnly) {
+    for (Slot &slot : slots) {
+      ++(slot.loaded ? result.counts.passed : result.counts.failed);
+      if (!slot.loaded)
+        result.failures.push_back(
+            {formatv("matrix: {0} on {1}", kernel.name, slot.target->name()),
+             "does not compile: " + slot.reason});
+    }
+    return result;
+  }
   for (const MatrixProblem &problem : kernel.problems) {
     std::optional<Problem> made;
     for (Slot &slot : slots) {
@@ -277,13 +287,19 @@ static json::Object toJson(unsigned index, const KernelResult &result) {
 
 /// Runs kernels of these numbers, several at a time; `started` and `done` are
 /// called in turn.
-static void runKernels(const MatrixOptions &options,
-                       ArrayRef<MatrixKernel> kernels,
-                       ArrayRef<unsigned> numbers,
-                       function_ref<void(unsigned)> started,
-                       function_ref<void(unsigned, KernelResult)> done) {
-  std::vector<std::string> missing;
-  std::vector<std::unique_ptr<MatrixTarget>> targets = presentTargets(missing);
+static llvm::Error runKernels(const MatrixOptions &options,
+                              ArrayRef<MatrixKernel> kernels,
+                              ArrayRef<unsigned> numbers,
+                              function_ref<void(unsigned)> started,
+                              function_ref<void(unsigned, KernelResult)> done) {
+  std::vector<std::unique_ptr<MatrixTarget>> targets;
+  if (options.compileOnly) {
+    if (llvm::Error error = assembledTargets().moveInto(targets))
+      return error;
+  } else {
+    std::vector<std::string> missing;
+    targets = presentTargets(missing);
+  }
   std::mutex telling;
   DefaultThreadPool pool;
   for (unsigned number : numbers)
@@ -297,6 +313,7 @@ static void runKernels(const MatrixOptions &options,
       done(number, std::move(result));
     });
   pool.wait();
+  return llvm::Error::success();
 }
 
 llvm::Error matrix::runMatrixWorker(const MatrixOptions &options,
@@ -311,13 +328,12 @@ llvm::Error matrix::runMatrixWorker(const MatrixOptions &options,
     os << json::Value(std::move(line)) << "\n";
     os.flush();
   };
-  runKernels(
+  return runKernels(
       options, kernels, numbers,
       [&](unsigned number) { tell(json::Object{{"start", number}}); },
       [&](unsigned number, const KernelResult &result) {
         tell(toJson(number, result));
       });
-  return llvm::Error::success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -494,9 +510,11 @@ Expected<MatrixCounts> matrix::runMatrix(const MatrixOptions &options,
       errs() << formatv("\rmatrix: {0}/{1} kernels, {2} passed, {3} failed",
                         finished, numbers.size(), sums.passed, sums.failed);
   };
-  if (options.inProcess)
-    runKernels(options, kernels, numbers, [](unsigned) {}, done);
-  else if (llvm::Error error = runSafely(options, numbers, kernels, done))
+  if (options.inProcess || options.compileOnly) {
+    if (llvm::Error error =
+            runKernels(options, kernels, numbers, [](unsigned) {}, done))
+      return error;
+  } else if (llvm::Error error = runSafely(options, numbers, kernels, done))
     return error;
   if (isShown)
     errs() << "\r\033[K";
@@ -505,7 +523,8 @@ Expected<MatrixCounts> matrix::runMatrix(const MatrixOptions &options,
           .count();
   if (!numbers.empty()) {
     std::vector<std::string> missing;
-    (void)presentTargets(missing);
+    if (!options.compileOnly)
+      (void)presentTargets(missing);
     for (const std::string &target : missing)
       outs() << "matrix: not on " << target << "\n";
     outs() << formatv("matrix: {0} kernels, {1} passed, {2} failed  {3:f1} s\n",

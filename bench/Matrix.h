@@ -89,6 +89,9 @@ struct MatrixOptions {
   bool quick = false;
   /// In this process; else in one that may die, and is then started again.
   bool inProcess = false;
+  /// Only compiles, with ptxas, for every GPU target, and runs nothing: a
+  /// toolkit is enough. A kernel and target is a case.
+  bool compileOnly = false;
   unsigned limitSeconds = 60; ///< of one kernel with its problems
 };
 

@@ -1,6 +1,7 @@
 //===- MatrixTargets.cpp - Where the matrix runs --------------------------===//
 #include "bench/MatrixTargets.h"
 #include "codegen/Compile.h"
+#include "runtime/Assembler.h"
 #include "runtime/CpuLoader.h"
 #include "runtime/KernelCache.h"
 
@@ -141,10 +142,19 @@ std::string keyOf(std::string text,
   return text;
 }
 
-class OnGpu : public MatrixTarget {
+/// Compiles and assembles a kernel; it cannot run.
+class Assembled : public LoadedKernel {
 public:
-  OnGpu(const GpuTarget &target, Device &device)
-      : target(target), device(device) {}
+  using LoadedKernel::LoadedKernel;
+  llvm::Error run(Problem &) override {
+    return createStringError("the kernel is compiled, not loaded");
+  }
+};
+
+/// A target whose assembler may refuse a configuration: then others are tried.
+class GpuMatrixTarget : public MatrixTarget {
+public:
+  explicit GpuMatrixTarget(const GpuTarget &target) : target(target) {}
   StringRef name() const override { return target.name; }
 
   Expected<std::unique_ptr<LoadedKernel>>
@@ -154,23 +164,67 @@ public:
     llvm::Error failure = llvm::Error::success();
     for (const auto &[label, configured] :
          configurations(kernel, dsl::Target{target.name}, whole, choice)) {
-      std::string text = configured.mlir();
-      Expected<std::unique_ptr<tilewright::Kernel>> loaded =
-          loadCached(device, keyOf(text, whole), target.name, [&] {
-            return compileKernel(text, optionsFor(target.name, whole));
-          });
+      Expected<std::unique_ptr<LoadedKernel>> loaded =
+          load(configured.mlir(), label, whole);
       consumeError(std::move(failure));
       if (loaded)
-        return std::make_unique<LoadedOnGpu>(device, std::move(*loaded), label);
+        return loaded;
       // It may spill; some must not.
       failure = loaded.takeError();
     }
     return std::move(failure);
   }
 
-private:
+protected:
+  virtual Expected<std::unique_ptr<LoadedKernel>>
+  load(const std::string &text, const std::string &label,
+       const std::map<std::string, int64_t> &whole) = 0;
+
   const GpuTarget &target;
+};
+
+class OnGpu : public GpuMatrixTarget {
+public:
+  OnGpu(const GpuTarget &target, Device &device)
+      : GpuMatrixTarget(target), device(device) {}
+
+private:
+  Expected<std::unique_ptr<LoadedKernel>>
+  load(const std::string &text, const std::string &label,
+       const std::map<std::string, int64_t> &whole) override {
+    Expected<std::unique_ptr<tilewright::Kernel>> loaded =
+        loadCached(device, keyOf(text, whole), target.name, [&] {
+          return compileKernel(text, optionsFor(target.name, whole));
+        });
+    if (!loaded)
+      return loaded.takeError();
+    return std::make_unique<LoadedOnGpu>(device, std::move(*loaded), label);
+  }
+
   Device &device;
+};
+
+class ByPtxas : public GpuMatrixTarget {
+public:
+  ByPtxas(const GpuTarget &target, std::string ptxas)
+      : GpuMatrixTarget(target), ptxas(std::move(ptxas)) {}
+
+private:
+  Expected<std::unique_ptr<LoadedKernel>>
+  load(const std::string &text, const std::string &label,
+       const std::map<std::string, int64_t> &whole) override {
+    Expected<CompiledKernel> compiled =
+        compileKernel(text, optionsFor(target.name, whole));
+    if (!compiled)
+      return compiled.takeError();
+    Expected<Assembly> assembly = assembleWithPtxas(ptxas, compiled->plan.entry,
+                                                    compiled->ptx, target.name);
+    if (!assembly)
+      return assembly.takeError();
+    return std::make_unique<Assembled>(label);
+  }
+
+  std::string ptxas;
 };
 
 class OnCpu : public MatrixTarget {
@@ -213,6 +267,19 @@ matrix::presentTargets(std::vector<std::string> &missing) {
       targets.push_back(std::make_unique<OnGpu>(target, *device));
   }
   targets.push_back(std::make_unique<OnCpu>());
+  return targets;
+}
+
+Expected<std::vector<std::unique_ptr<MatrixTarget>>>
+matrix::assembledTargets() {
+  std::optional<std::string> ptxas = chosenPtxas();
+  if (!ptxas)
+    return createStringError(
+        "--compile-only needs ptxas, and there is none: install a CUDA "
+        "toolkit, or name its ptxas by TILEWRIGHT_PTXAS");
+  std::vector<std::unique_ptr<MatrixTarget>> targets;
+  for (const GpuTarget &target : gpuTargets)
+    targets.push_back(std::make_unique<ByPtxas>(target, *ptxas));
   return targets;
 }
 

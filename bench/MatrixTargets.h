@@ -37,6 +37,10 @@ public:
 std::vector<std::unique_ptr<MatrixTarget>>
 presentTargets(std::vector<std::string> &missing);
 
+/// Every GPU target, for which kernels are compiled and assembled, but not
+/// loaded: they cannot run. Fails if there is no ptxas.
+llvm::Expected<std::vector<std::unique_ptr<MatrixTarget>>> assembledTargets();
+
 /// The names of all targets, present or not.
 std::vector<std::string> allTargetNames();
 

@@ -121,6 +121,10 @@ int runSelfTest(int argc, char **argv) {
       "in-process",
       cl::desc("run the tests in this process, not each in its own"),
       cl::cat(category));
+  cl::opt<bool> compileOnly(
+      "compile-only", cl::cat(category),
+      cl::desc("compile the matrix's kernels for every GPU target, with ptxas, "
+               "and run nothing: needs no GPU"));
   cl::opt<bool> list("list", cl::desc("print the names of the tests"),
                      cl::cat(category));
   cl::opt<unsigned> limit("limit", cl::desc("seconds that one test may take"),
@@ -136,7 +140,8 @@ int runSelfTest(int argc, char **argv) {
   parseOptions(argc, argv, category,
                "Tests the devices present: exit status 0 if none failed.\n");
 
-  matrix::MatrixOptions ofMatrix{filter, quick, inProcess || quick, limit};
+  matrix::MatrixOptions ofMatrix{filter, quick, inProcess || quick, compileOnly,
+                                 limit};
   if (!matrixTo.empty()) {
     if (Error error = matrix::runMatrixWorker(
             ofMatrix, std::vector<unsigned>(matrixRun.begin(), matrixRun.end()),
@@ -147,7 +152,8 @@ int runSelfTest(int argc, char **argv) {
   std::vector<SelfTest> tests = allTests();
   erase_if(tests, [&](const SelfTest &test) {
     return !StringRef(test.name).contains(filter) ||
-           (!only.empty() && test.name != only) || (quick && !test.quick);
+           (!only.empty() && test.name != only) || (quick && !test.quick) ||
+           compileOnly;
   });
   bool hasMatrix = only.empty() && matrix::hasCases(ofMatrix);
   if (tests.empty() && !hasMatrix) {
