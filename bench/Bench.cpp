@@ -5,11 +5,16 @@
 // references, so that all see the same clock. A row that is wrong, or faster
 // than the machine can be, is marked invalid.
 //
+// With --ablate the fastest configuration is also compiled with each optional
+// step of the pipeline left out, checked, and timed in the same turns.
+//
 //===----------------------------------------------------------------------===//
 #include "bench/Commands.h"
 #include "bench/Machine.h"
 #include "bench/Options.h"
 #include "codegen/Error.h"
+#include "codegen/Pipeline.h"
+#include "codegen/explain/Explanation.h"
 #include "runtime/Tuner.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -31,7 +36,10 @@ namespace {
 struct Row {
   std::string implementation, configuration;
   Timing timing;
-  double flops = 0, peakShare = 0; ///< share of the measured peak
+  double flops = 0, peakShare = 0;        ///< share of the measured peak
+  double bytesASecond = 0, copyShare = 0; ///< share of a copy's
+  std::string without; ///< the step that an ablation left out
+  double cost = 0;     ///< of leaving it out: time over that of all steps
   int64_t peakBytes = 0;
   std::optional<Accuracy> accuracy;
   std::string status = "ok"; ///< "ok", "invalid", "out of memory", "failed"
@@ -46,6 +54,8 @@ struct Settings {
   int turns = 3;
   int64_t maxConfigurations = 0; ///< 0: all
   bool withReferences = true;
+  std::vector<std::string> without; ///< steps left out throughout
+  bool ablate = false, explain = false;
 };
 
 /// Draws how far the tuner is on standard error, if that is a terminal.
@@ -93,9 +103,11 @@ static std::vector<dsl::Configuration> configurationsFor(const Workload &work,
                                                          dsl::Target target,
                                                          llvm::StringRef wanted,
                                                          int64_t limit) {
-  std::vector<dsl::Configuration> result;
-  for (dsl::Configuration &configuration :
-       work.kernel.configurations(target, work.extents))
+  std::vector<dsl::Configuration> result,
+      all = work.kernel.configurations(target, work.extents);
+  if (all.empty()) // no schedule: what the compiler takes then
+    all.emplace_back();
+  for (dsl::Configuration &configuration : all)
     if (configuration.feasible() &&
         llvm::StringRef(configuration.label()).contains(wanted))
       result.push_back(std::move(configuration));
@@ -107,6 +119,18 @@ static std::vector<dsl::Configuration> configurationsFor(const Workload &work,
     result = std::move(fewer);
   }
   return result;
+}
+
+/// The kernel as it is scheduled by `configuration`.
+static std::string textOf(const Workload &work,
+                          const dsl::Configuration &configuration,
+                          bool withLocations = false) {
+  return configuration.tile.empty()
+             ? work.kernel.mlir(withLocations)
+             : work.kernel.configured(configuration).mlir(withLocations);
+}
+static std::string labelOf(const dsl::Configuration &configuration) {
+  return configuration.tile.empty() ? "default tiles" : configuration.label();
 }
 
 //===----------------------------------------------------------------------===//
@@ -129,13 +153,14 @@ static TunerResult tuneWorkload(Machine &machine, Workload &work,
   std::vector<Candidate> candidates;
   launches.assign(choices.size(), {});
   for (auto [i, configuration] : llvm::enumerate(choices)) {
-    std::string text = work.kernel.configured(configuration).mlir();
+    std::string text = textOf(work, configuration);
     Machine::Launch &launch = launches[i];
     candidates.push_back(
-        {configuration.label(),
+        {labelOf(configuration),
          [&machine, &work, &settings, &launch,
           text = std::move(text)]() -> llvm::Expected<Trial> {
-           llvm::Expected<Machine::Launch> compiled = machine.compile(text);
+           llvm::Expected<Machine::Launch> compiled =
+               machine.compile(text, settings.without);
            if (!compiled)
              return compiled.takeError();
            launch = *compiled;
@@ -176,6 +201,7 @@ static void timeInTurns(Machine &machine, const Workload &work,
         blame(rows[i], timing.takeError());
     }
   Peak peak = machine.peak(work.tensors.front().type);
+  double copy = work.bytes > 0 ? machine.copyBandwidth() : 0;
   for (auto [row, timings] : llvm::zip_equal(rows, turns)) {
     if (timings.empty())
       continue;
@@ -189,6 +215,11 @@ static void timeInTurns(Machine &machine, const Workload &work,
                                         })
                            ->minUs;
     row.flops = work.flops / (row.timing.medianUs * 1e-6);
+    row.bytesASecond = work.bytes / (row.timing.medianUs * 1e-6);
+    if (copy > 0)
+      row.copyShare = row.bytesASecond / copy;
+    if (!row.without.empty() && rows.front().timing.samples)
+      row.cost = row.timing.medianUs / rows.front().timing.medianUs;
     if (peak.measured > 0)
       row.peakShare = row.flops / peak.measured;
     double fastest = work.flops / (row.timing.minUs * 1e-6);
@@ -217,24 +248,33 @@ static const char *speedUnit(const Machine &machine) {
   return inTera(machine) ? "TFLOP/s" : "GFLOP/s";
 }
 
+/// What memory bounds is shown by its bytes.
+static std::string speed(const Machine &machine, const Row &row) {
+  return row.bytesASecond > 0 ? llvm::formatv("{0:f1}", row.bytesASecond * 1e-9)
+                              : speed(machine, row.flops);
+}
+
 static void printHeader(const Machine &machine, const Workload &work) {
   llvm::outs() << "\n" << work.name << "\n";
   llvm::outs() << llvm::formatv(
-      "  {0,-22}{1,-34}{2,12}{3,12}{4,10}{5,10}{6,8}{7,10}{8,8}  {9}\n", "",
-      "configuration", "median us", "min us", "dev us", speedUnit(machine),
-      "% peak", "MiB", "error", "");
+      "  {0,-26}{1,-50}{2,12}{3,12}{4,10}{5,10}{6,8}{7,10}{8,8}  {9}\n", "",
+      "configuration", "median us", "min us", "dev us",
+      work.bytes > 0 ? "GB/s" : speedUnit(machine),
+      work.bytes > 0 ? "% copy" : "% peak", "MiB", "error", "");
 }
 
 static void print(const Machine &machine, const Row &row) {
-  llvm::outs() << llvm::formatv("  {0,-22}{1,-34}", row.implementation,
+  llvm::outs() << llvm::formatv("  {0,-26}{1,-50}", row.implementation,
                                 row.configuration);
   if (row.timing.samples)
     llvm::outs() << llvm::formatv(
         "{0,12:f1}{1,12:f1}{2,10:f1}{3,10}{4,8}{5,10}{6,8}",
         row.timing.medianUs, row.timing.minUs, row.timing.deviationUs,
-        speed(machine, row.flops),
-        row.peakShare ? llvm::formatv("{0:f1}", row.peakShare * 100).str()
-                      : "-",
+        speed(machine, row),
+        row.bytesASecond > 0
+            ? llvm::formatv("{0:f1}", row.copyShare * 100).str()
+        : row.peakShare ? llvm::formatv("{0:f1}", row.peakShare * 100).str()
+                        : "-",
         row.peakBytes ? llvm::formatv("{0}", row.peakBytes >> 20).str() : "-",
         row.accuracy && row.accuracy->plainError
             ? llvm::formatv("{0:f2}x",
@@ -242,6 +282,9 @@ static void print(const Machine &machine, const Row &row) {
                   .str()
             : "-");
   llvm::outs() << "  " << row.status;
+  if (row.cost > 0)
+    llvm::outs() << llvm::formatv(", {0}{1:f1} % time", row.cost < 1 ? "" : "+",
+                                  (row.cost - 1) * 100);
   if (!row.reason.empty())
     llvm::outs() << ": " << llvm::StringRef(row.reason).split('\n').first;
   llvm::outs() << "\n";
@@ -265,7 +308,15 @@ static json::Object toJson(const Row &row) {
     object["power_watts"] = row.timing.powerWatts;
     object["flops_per_second"] = row.flops;
     object["share_of_measured_peak"] = row.peakShare;
+    if (row.bytesASecond > 0) {
+      object["bytes_per_second"] = row.bytesASecond;
+      object["share_of_copy"] = row.copyShare;
+    }
   }
+  if (!row.without.empty())
+    object["without"] = row.without;
+  if (row.cost > 0)
+    object["time_over_all_steps"] = row.cost;
   if (row.accuracy) {
     object["error_rms"] = row.accuracy->error;
     object["error_largest"] = row.accuracy->largest;
@@ -297,6 +348,12 @@ public:
   void begin(const Workload &work) {
     workloads.push_back(
         json::Object{{"workload", work.name}, {"flop", work.flops}});
+    if (work.bytes > 0)
+      set("bytes", work.bytes);
+  }
+  /// Something else about the present workload.
+  void set(llvm::StringRef key, json::Value value) {
+    (*workloads.back().getAsObject())[key] = std::move(value);
   }
   /// The rows of the present workload, what the tuner tried for it, and the
   /// machine's peak measured beside (0: not yet).
@@ -336,6 +393,61 @@ private:
 // The command
 //===----------------------------------------------------------------------===//
 
+/// The fastest configuration without each optional step that changes its code,
+/// as rows and launches behind those there are.
+static void ablate(Machine &machine, Workload &work, const std::string &mlir,
+                   const Settings &settings, std::vector<Row> &rows,
+                   std::vector<Machine::Launch> &launches) {
+  Level level = machine.target() == dsl::cpu ? Level::bound : Level::ptx;
+  auto code = [&](const std::vector<std::string> &without) {
+    llvm::Expected<std::string> text =
+        compileTo(level, mlir, machine.compileOptions(without));
+    return text ? *text : "error: " + llvm::toString(text.takeError());
+  };
+  std::string full = code(settings.without);
+  for (const OptionalStep &step : optionalSteps()) {
+    std::vector<std::string> without = settings.without;
+    without.push_back(step.name.str());
+    if (llvm::is_contained(settings.without, step.name.str()) ||
+        code(without) == full)
+      continue;
+    Row &row = rows.emplace_back();
+    row.implementation = ("without " + step.name).str();
+    row.without = step.name.str();
+    row.configuration = rows.front().configuration;
+    Machine::Launch &launch = launches.emplace_back();
+    llvm::Expected<Machine::Launch> compiled = machine.compile(mlir, without);
+    if (!compiled) {
+      blame(row, compiled.takeError());
+      continue;
+    }
+    launch = *compiled;
+    if (llvm::Error error = machine.run(launch))
+      blame(row, std::move(error));
+    else
+      judge(row, work);
+    row.peakBytes = machine.takePeakBytes();
+  }
+}
+
+/// What the fastest configuration should take, beside what it took.
+static llvm::Error explainBest(Machine &machine, const Workload &work,
+                               const std::string &mlir,
+                               const Settings &settings, const Row &row,
+                               Report &report) {
+  llvm::Expected<Explanation> explanation =
+      explainKernel(mlir, machine.compileOptions(settings.without));
+  if (!explanation)
+    return explanation.takeError();
+  if (row.timing.samples)
+    explanation->measurement =
+        Explanation::Measurement{row.timing.medianUs, row.timing.clockMHz};
+  llvm::outs() << "\n";
+  print(*explanation, llvm::outs());
+  report.set("explanation", toJson(*explanation));
+  return llvm::Error::success();
+}
+
 /// Measures one workload. False if our own implementation has no valid time.
 static llvm::Expected<bool> measure(Machine &machine, Workload &work,
                                     llvm::StringRef wanted,
@@ -346,6 +458,7 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
   std::vector<Machine::Launch> launches(1);
   Row ours;
   ours.implementation = "tilewright";
+  std::string best; ///< the kernel with the fastest schedule
   json::Array tuned;
   machine.takePeakBytes();
   if (llvm::Error error = machine.load(work)) {
@@ -362,6 +475,8 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
     if (result.best >= 0) {
       ours.configuration = result.rows[size_t(result.best)].name;
       launches[0] = compiled[size_t(result.best)];
+      best = textOf(work, choices[size_t(result.best)],
+                    /*withLocations=*/settings.explain);
       compiled.clear();
       if (llvm::Error error = machine.run(launches[0]))
         blame(ours, std::move(error));
@@ -377,6 +492,8 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
     rows.push_back(std::move(ours));
     if (llvm::Error error = report.update(rows, tuned))
       return std::move(error);
+    if (settings.ablate && !best.empty())
+      ablate(machine, work, best, settings, rows, launches);
 
     std::vector<Machine::Reference> references;
     if (settings.withReferences)
@@ -406,6 +523,15 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
   if (peak > 0)
     llvm::outs() << "  measured peak " << speed(machine, peak) << " "
                  << speedUnit(machine) << "\n";
+  if (work.bytes > 0) {
+    double copy = machine.copyBandwidth();
+    llvm::outs() << llvm::formatv("  a copy moves {0:f1} GB/s\n", copy * 1e-9);
+    report.set("copy_bytes_per_second", copy);
+  }
+  if (settings.explain && !best.empty())
+    if (llvm::Error error =
+            explainBest(machine, work, best, settings, rows[0], report))
+      return std::move(error);
   if (llvm::Error error = report.update(rows, tuned, peak))
     return std::move(error);
   return rows[0].status == "ok";
@@ -448,10 +574,18 @@ makeWorkload(llvm::StringRef kernel, DType type, bool onGpu,
                       s["n"], s["d"], s["e"],
                       isVariant ? variant.str() : std::string()});
   }
+  if (kernel == "softmax" || kernel == "rms-norm") {
+    const char *columns = kernel == "softmax" ? "n" : "d";
+    std::map<std::string, int64_t> s{{"m", onGpu ? 65536 : 4096},
+                                     {columns, onGpu ? 4096 : 1024}};
+    if (llvm::Error error = parseShape(shapeEntries, s))
+      return error;
+    return makeRows({type, s["m"], s[columns], kernel.str()});
+  }
   if (!llvm::is_contained({"gemm", "gemm-nk", "scores", "values"}, kernel))
     return llvm::createStringError(llvm::formatv(
         "--kernel: expected flash, flash-causal, flash-{1}, "
-        "gemm, gemm-nk, scores or values, got '{0}'",
+        "gemm, gemm-nk, scores, values, softmax or rms-norm, got '{0}'",
         kernel, llvm::join(llvm::ArrayRef(flashVariants), ", flash-")));
   int64_t side = onGpu ? 4096 : 1024;
   std::map<std::string, int64_t> s{{"m", side}, {"n", side}, {"k", side}};
@@ -467,8 +601,9 @@ int tilewright::runBench(int argc, char **argv) {
       cl::desc("what to measure: flash, flash-causal, gemm, or only if asked "
                "for flash-alibi, flash-softcap, flash-window, flash-documents, "
                "flash-prefix (causal, and this besides), gemm-nk (B stored as "
-               "[n, k]), scores, values (the products "
-               "of unfused attention, their shapes as the GEMM's)"),
+               "[n, k]), scores, values (the products of unfused attention, "
+               "their shapes as the GEMM's), softmax, rms-norm (of rows: GB/s "
+               "beside a copy)"),
       cl::CommaSeparated, cl::cat(category));
   cl::opt<std::string> target(
       "target", cl::desc("sm_90a, sm_80 or cpu (the GPU, if there is one)"),
@@ -490,6 +625,21 @@ int tilewright::runBench(int argc, char **argv) {
       "skip-reference",
       cl::desc("time our own kernels only (the CPU's reference takes long)"),
       cl::cat(category));
+  cl::opt<bool> ablates(
+      "ablate", cl::cat(category),
+      cl::desc("also time the fastest configuration without each optional step "
+               "of the pipeline"));
+  std::string steps;
+  for (const OptionalStep &step : optionalSteps())
+    steps += ((steps.empty() ? "" : ", ") + step.name).str();
+  std::string withoutText = "leave out optional steps: " + steps;
+  cl::list<std::string> without("without", cl::cat(category),
+                                cl::CommaSeparated, cl::desc(withoutText),
+                                cl::value_desc("step"));
+  cl::opt<bool> explains(
+      "explain", cl::cat(category),
+      cl::desc("on a GPU, print what the fastest configuration should take of "
+               "each unit, beside the measured time and cycles"));
   cl::opt<std::string> vectors(
       "vectors",
       cl::desc("vector instructions of the CPU target: sse, avx2 or avx512 "
@@ -519,6 +669,14 @@ int tilewright::runBench(int argc, char **argv) {
   Settings settings;
   settings.maxConfigurations = limit;
   settings.withReferences = !skipReference;
+  settings.without.assign(without.begin(), without.end());
+  settings.ablate = ablates;
+  settings.explain = explains;
+  if (llvm::Error error = checkSteps(settings.without))
+    return fail(std::move(error));
+  if (explains && !onGpu)
+    return fail(llvm::createStringError(
+        "--explain: the report is of GPU targets; see compile --explain"));
   if (!onGpu) // the reference takes seconds
     settings.measuring = {1, 3, 50, 500};
 

@@ -47,8 +47,10 @@ choose(ArrayRef<dsl::Configuration> configurations, const Pairs &wanted) {
 
 /// The extents of whole axes, from "d=128".
 static Expected<CompileOptions> optionsOf(StringRef target,
-                                          ArrayRef<std::string> extents) {
+                                          ArrayRef<std::string> extents,
+                                          ArrayRef<std::string> without) {
   CompileOptions options;
+  options.without = without;
   if (!target.empty())
     options.target = target.str();
   for (const auto &[axis, text] : parsePairs(extents)) {
@@ -63,13 +65,14 @@ static Expected<CompileOptions> optionsOf(StringRef target,
 
 /// Prints kernel text at a level.
 static int emitAt(StringRef levelName, StringRef mlir, StringRef target,
-                  ArrayRef<std::string> extents) {
+                  ArrayRef<std::string> extents,
+                  ArrayRef<std::string> without) {
   std::optional<Level> level = levelFromName(levelName);
   if (!level)
     return fail(createStringError("--emit: there is no level '" + levelName +
                                   "'; expected tile, bound, stage, nvvm or "
                                   "ptx"));
-  Expected<CompileOptions> options = optionsOf(target, extents);
+  Expected<CompileOptions> options = optionsOf(target, extents, without);
   if (!options)
     return fail(options.takeError());
   Expected<std::string> text = compileTo(*level, mlir, *options);
@@ -96,9 +99,9 @@ parametersOf(ArrayRef<std::string> entries) {
 
 /// Prints what a kernel costs.
 static int explain(StringRef mlir, StringRef target,
-                   ArrayRef<std::string> extents, ArrayRef<std::string> set,
-                   StringRef jsonPath) {
-  Expected<CompileOptions> options = optionsOf(target, extents);
+                   ArrayRef<std::string> extents, ArrayRef<std::string> without,
+                   ArrayRef<std::string> set, StringRef jsonPath) {
+  Expected<CompileOptions> options = optionsOf(target, extents, without);
   if (!options)
     return fail(options.takeError());
   Expected<std::map<std::string, double>> parameters = parametersOf(set);
@@ -144,6 +147,10 @@ int tilewright::runCompile(int argc, char **argv) {
       cl::desc("extents of the axes that are held whole, as d=128,e=128; with "
                "those of all axes --explain gives totals"),
       cl::value_desc("axis=number"));
+  cl::list<std::string> without(
+      "without", cl::cat(category), cl::CommaSeparated,
+      cl::desc("optional steps of the pipeline to leave out"),
+      cl::value_desc("step"));
   cl::opt<bool> list("list", cl::cat(category),
                      cl::desc("list the kernels and what they read"));
   cl::opt<bool> listConfigurations(
@@ -177,13 +184,14 @@ int tilewright::runCompile(int argc, char **argv) {
         MemoryBuffer::getFileOrSTDIN(file);
     if (!text)
       return fail(createStringError(text.getError(), "cannot read " + file));
-    return explains ? explain((*text)->getBuffer(), target, extents, parameters,
-                              jsonPath)
-                    : emitAt(emit, (*text)->getBuffer(), target, extents);
+    return explains
+               ? explain((*text)->getBuffer(), target, extents, without,
+                         parameters, jsonPath)
+               : emitAt(emit, (*text)->getBuffer(), target, extents, without);
   }
   try {
     dsl::Kernel kernel = kernels::makeKernel(kernelName, parsePairs(settings));
-    Expected<CompileOptions> options = optionsOf(target, extents);
+    Expected<CompileOptions> options = optionsOf(target, extents, without);
     if (!options)
       return fail(options.takeError());
     std::map<std::string, int64_t> whole;
@@ -204,9 +212,10 @@ int tilewright::runCompile(int argc, char **argv) {
       kernel = kernel.configured(choose(configurations, parsePairs(tunables)));
     if (explains)
       return explain(kernel.mlir(/*withLocations=*/true), target, extents,
-                     parameters, jsonPath);
+                     without, parameters, jsonPath);
     if (emit != "tile")
-      return emitAt(emit, kernel.mlir(/*withLocations=*/true), target, extents);
+      return emitAt(emit, kernel.mlir(/*withLocations=*/true), target, extents,
+                    without);
     outs() << kernel.mlir(locations);
   } catch (const tilewright::Error &error) {
     errs() << "tilewright: " << error.what() << "\n";

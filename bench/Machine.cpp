@@ -12,6 +12,7 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <chrono>
 #include <cstring>
 
 using namespace tilewright;
@@ -40,7 +41,12 @@ public:
   dsl::Target target() const override { return compiledFor; }
   Peak peak(DType type) override;
   llvm::Error load(Workload &work) override;
-  llvm::Expected<Launch> compile(const std::string &mlir) override;
+  llvm::Expected<Launch>
+  compile(const std::string &mlir,
+          const std::vector<std::string> &without) override;
+  CompileOptions
+  compileOptions(const std::vector<std::string> &without) const override;
+  double copyBandwidth() override;
   std::vector<Reference> references() override;
   llvm::Error run(const Launch &launch) override;
   llvm::Expected<Timing> time(const Launch &launch,
@@ -63,8 +69,8 @@ private:
   Workload *work = nullptr;
   std::vector<Buffer> buffers, tableBuffers;
   std::vector<ArgumentValue> arguments;
+  double tensorPeak = 0, copySpeed = 0;
   std::vector<NamedArgument> named;
-  double tensorPeak = 0;
 };
 
 //===----------------------------------------------------------------------===//
@@ -102,7 +108,12 @@ public:
       named.push_back({name, value});
     return llvm::Error::success();
   }
-  llvm::Expected<Launch> compile(const std::string &mlir) override;
+  llvm::Expected<Launch>
+  compile(const std::string &mlir,
+          const std::vector<std::string> &without) override;
+  CompileOptions
+  compileOptions(const std::vector<std::string> &without) const override;
+  double copyBandwidth() override;
   std::vector<Reference> references() override;
   llvm::Error run(const Launch &launch) override {
     for (HostArray &array : work->tensors)
@@ -119,8 +130,8 @@ private:
   Workload *work = nullptr;
   std::string vectors;
   std::vector<ArgumentValue> arguments;
+  double flops = 0, copySpeed = 0;
   std::vector<NamedArgument> named;
-  double flops = 0;
 };
 
 } // namespace
@@ -178,12 +189,33 @@ llvm::Error GpuMachine::load(Workload &newWork) {
   return llvm::Error::success();
 }
 
-llvm::Expected<Machine::Launch> GpuMachine::compile(const std::string &mlir) {
+CompileOptions
+GpuMachine::compileOptions(const std::vector<std::string> &without) const {
   CompileOptions options = optionsFor(*work, target().name);
+  options.without = without;
+  return options;
+}
+
+double GpuMachine::copyBandwidth() {
+  if (copySpeed == 0) {
+    if (llvm::Expected<double> measured = measureCopyBandwidth(device))
+      copySpeed = *measured;
+    else
+      llvm::consumeError(measured.takeError());
+  }
+  return copySpeed;
+}
+
+llvm::Expected<Machine::Launch>
+GpuMachine::compile(const std::string &mlir,
+                    const std::vector<std::string> &without) {
+  CompileOptions options = compileOptions(without);
   // The code depends on the extents of axes held whole.
   std::string key = mlir;
   for (const auto &[axis, extent] : work->extents)
     key += llvm::formatv("// {0} = {1}\n", axis, extent);
+  for (const std::string &step : without)
+    key += "// without " + step + "\n";
   llvm::Expected<std::unique_ptr<Kernel>> kernel =
       loadCached(device, key, options.target,
                  [&] { return compileKernel(mlir, options); });
@@ -237,9 +269,35 @@ llvm::Error GpuMachine::run(const Launch &launch) {
   return llvm::Error::success();
 }
 
-llvm::Expected<Machine::Launch> CpuMachine::compile(const std::string &mlir) {
+CompileOptions
+CpuMachine::compileOptions(const std::vector<std::string> &without) const {
   CompileOptions options = optionsFor(*work, target().name);
   options.vectors = vectors;
+  options.without = without;
+  return options;
+}
+
+/// By all threads, of more than the caches hold; the best of a few.
+double CpuMachine::copyBandwidth() {
+  constexpr int64_t bytes = 1 << 28, part = 1 << 20;
+  std::vector<char> from(bytes, 1), to(bytes);
+  for (int turn = 0; turn < 5; ++turn) {
+    auto start = std::chrono::steady_clock::now();
+    parallelOverTiles(bytes / part, [&](int64_t begin, int64_t end) {
+      std::memcpy(&to[size_t(begin * part)], &from[size_t(begin * part)],
+                  size_t((end - begin) * part));
+    });
+    std::chrono::duration<double> time =
+        std::chrono::steady_clock::now() - start;
+    copySpeed = std::max(copySpeed, 2.0 * double(bytes) / time.count());
+  }
+  return copySpeed;
+}
+
+llvm::Expected<Machine::Launch>
+CpuMachine::compile(const std::string &mlir,
+                    const std::vector<std::string> &without) {
+  CompileOptions options = compileOptions(without);
   llvm::Expected<CompiledKernel> compiled = compileKernel(mlir, options);
   if (!compiled)
     return compiled.takeError();

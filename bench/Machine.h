@@ -7,6 +7,7 @@
 #pragma once
 
 #include "bench/Workload.h"
+#include "codegen/Compile.h"
 #include "runtime/Timing.h"
 
 #include <memory>
@@ -36,9 +37,17 @@ public:
   /// Brings the inputs of a workload here and makes room for its outputs.
   /// The workload before is dropped. `work` outlives what is done with it.
   virtual llvm::Error load(Workload &work) = 0;
-  /// Compiles the present workload's kernel as it is scheduled in `mlir`. May
-  /// be called in several threads.
-  virtual llvm::Expected<Launch> compile(const std::string &mlir) = 0;
+  /// Compiles the present workload's kernel as it is scheduled in `mlir`,
+  /// without some optional steps of the pipeline. May be called in several
+  /// threads.
+  virtual llvm::Expected<Launch>
+  compile(const std::string &mlir,
+          const std::vector<std::string> &without = {}) = 0;
+  /// How it compiles: for the target, with the extents of the workload.
+  virtual CompileOptions
+  compileOptions(const std::vector<std::string> &without = {}) const = 0;
+  /// Bytes a second, read and written, of a large copy; 0: not known.
+  virtual double copyBandwidth() = 0;
   /// A hand-written implementation of the present workload.
   struct Reference {
     std::string name;

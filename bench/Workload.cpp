@@ -4,6 +4,7 @@
 #include "kernels/reference/Attention.h"
 #include "kernels/reference/Gemm.h"
 #include "kernels/reference/Rounding.h"
+#include "kernels/reference/Rows.h"
 #include "runtime/Arguments.h"
 #include "runtime/CpuKernel.h"
 
@@ -330,6 +331,7 @@ Workload bench::makeFlash(const FlashProblem &p) {
       {},
       {scale},
       0,
+      0,
       {},
       {},
       {},
@@ -409,6 +411,7 @@ Workload bench::makeGemm(const GemmProblem &p) {
       {},
       {},
       0,
+      0,
       {},
       {}};
   // Attention has batch and head axes before the matrix, of one each.
@@ -464,6 +467,62 @@ Workload bench::makeGemm(const GemmProblem &p) {
         got.push_back(c.at(row * n + column));
     Accuracy accuracy = judgeSamples(got, expected, plain);
     if (hasNan(c))
+      accuracy.problem = "the output has a NaN";
+    return accuracy;
+  };
+  return work;
+}
+
+//===----------------------------------------------------------------------===//
+// Rows
+//===----------------------------------------------------------------------===//
+
+Workload bench::makeRows(const RowsProblem &p) {
+  bool isSoftmax = p.kernel == "softmax";
+  const char *columns = isSoftmax ? "n" : "d";
+  constexpr double epsilon = 1e-5;
+  Workload work{formatv("{0} {1} m={2} {3}={4}", p.kernel, nameOf(p.type), p.m,
+                        columns, p.n),
+                isSoftmax ? "softmax" : "rms_norm",
+                kernels::makeKernel(isSoftmax ? "softmax" : "rms_norm",
+                                    {{"dtype", std::string(nameOf(p.type))}}),
+                {{"m", p.m}, {columns, p.n}},
+                {},
+                {},
+                0,
+                0,
+                {},
+                {}};
+  work.tensors = {input("x", p.type, {p.m, p.n}, 1)};
+  if (!isSoftmax) {
+    work.tensors.push_back(input("w", DType::f32, {p.n}, 2));
+    work.scalars = {epsilon};
+  }
+  work.tensors.push_back(output("y", p.type, {p.m, p.n}));
+  for (const HostArray &array : work.tensors)
+    work.bytes += double(array.bytes.size());
+
+  std::vector<int64_t> rows = sample(p.m, 32);
+  std::vector<double> x;
+  for (int64_t m : rows)
+    append_range(x, gather(work.tensors[0], m * p.n, p.n));
+  auto count = static_cast<int64_t>(rows.size());
+  std::vector<double> expected =
+      isSoftmax ? reference::softmax(count, p.n, x)
+                : reference::rmsNorm(count, p.n, x,
+                                     gather(work.tensors[1], 0, p.n), epsilon);
+  // Plain arithmetic rounds what is stored, and in f32 a few times before.
+  std::vector<double> plain;
+  for (double value : expected)
+    plain.push_back(p.type == DType::f32 ? value * (1 + 3 * 0x1p-23)
+                                         : roundTo(p.type, value));
+  work.judge = [=, n = p.n](const std::vector<HostArray> &tensors) {
+    const HostArray &y = tensors.back();
+    std::vector<double> got;
+    for (int64_t row : rows)
+      append_range(got, gather(y, row * n, n));
+    Accuracy accuracy = judgeSamples(got, expected, plain);
+    if (hasNan(y))
       accuracy.problem = "the output has a NaN";
     return accuracy;
   };

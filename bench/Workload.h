@@ -48,6 +48,8 @@ struct Workload {
   std::vector<HostArray> tensors; ///< positional, in the kernel's order
   std::vector<double> scalars;    ///< positional, after the tensors
   double flops = 0;
+  /// Of a kernel that memory bounds: bytes read and written, each tensor once.
+  double bytes = 0;
   std::function<Accuracy(const std::vector<HostArray> &)> judge;
   /// Of an attention, for the reference.
   std::optional<AttentionShape> attention;
@@ -77,5 +79,12 @@ struct GemmProblem {
   std::string kernel = "gemm";
 };
 Workload makeGemm(const GemmProblem &problem);
+
+struct RowsProblem {
+  DType type = DType::bf16;
+  int64_t m = 0, n = 0;
+  std::string kernel = "softmax"; ///< or "rms-norm"
+};
+Workload makeRows(const RowsProblem &problem);
 
 } // namespace tilewright::bench

@@ -133,6 +133,8 @@ llvm::Error Compilation::lowerTo(Level level) {
           llvm::formatv("{0}={1}", extent.getKey(), extent.getValue()));
     if (const Target *target = lookupTarget(options.target))
       bound.rowBytes = target->rowBytes;
+    for (const std::string &step : options.without)
+      bound.without.push_back(step);
     if (llvm::Error error = runPasses(
             [&](OpPassManager &pm) { buildBoundPipeline(pm, bound); }))
       return error;
@@ -141,6 +143,8 @@ llvm::Error Compilation::lowerTo(Level level) {
     if (llvm::Error error = runPasses([&](OpPassManager &pm) {
           StagePipelineOptions stage;
           stage.target = options.target;
+          for (const std::string &step : options.without)
+            stage.without.push_back(step);
           buildStagePipeline(pm, stage);
         }))
       return error;
@@ -208,6 +212,8 @@ Compilation::explain(const std::map<std::string, double> &parameters) {
 
 static llvm::Error checkOptions(const CompileOptions &options) {
   StringRef target = options.target;
+  if (llvm::Error error = checkSteps(options.without))
+    return error;
   if (!options.vectors.empty()) {
     std::optional<cpu::Vectors> vectors = cpu::vectorsFromName(options.vectors);
     if (!vectors)

@@ -19,6 +19,8 @@ struct CompileOptions {
   /// Of the CPU target: the vector instructions to use, "sse", "avx2" or
   /// "avx512"; if empty, the widest that this machine has.
   std::string vectors;
+  /// Optional steps of the pipeline to leave out (Pipeline.h).
+  std::vector<std::string> without;
 };
 
 /// How far down a kernel is taken, in order.

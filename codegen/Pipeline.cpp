@@ -8,13 +8,49 @@
 #include "codegen/passes/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace tilewright;
 
+static constexpr OptionalStep steps[] = {
+    {"fold-scale", "exponentials to base 2 with the scale in front of them"},
+    {"segments", "tiles walked by whether masks leave them dead, cut or whole"},
+    {"split-indices", "inequalities of a mask as one limit of each row"},
+    {"fuse-accumulators", "sums of products in the products' accumulators"},
+    {"persistent", "a block for each multiprocessor, which walks tiles"},
+    {"descending", "the longest tiles first"},
+    {"section", "tiles in sections that share a cache"},
+    {"tma-stores", "results through shared memory and the copy engine"},
+    {"registers", "what loops multiply by held in registers"},
+    {"prefetch", "copies of a loop issued tiles ahead by its own warps"},
+    {"overlap", "products of the next tile over this one's element-wise work"},
+    {"lane-sums", "sums of a loop met across lanes after it"},
+};
+
+ArrayRef<OptionalStep> tilewright::optionalSteps() { return steps; }
+
+llvm::Error tilewright::checkSteps(ArrayRef<std::string> names) {
+  auto known = llvm::map_range(
+      steps, [](const OptionalStep &step) { return step.name.str(); });
+  for (StringRef name : names)
+    if (!llvm::is_contained(known, name.str()))
+      return llvm::createStringError("no optional step '" + name +
+                                     "'; expected " + llvm::join(known, ", "));
+  return llvm::Error::success();
+}
+
+/// Is the step wanted?
+template <class Options> static auto uses(const Options &options) {
+  return [&](StringRef step) {
+    return !llvm::is_contained(options.without, step.str());
+  };
+}
+
 void tilewright::buildBoundPipeline(OpPassManager &pm,
                                     const BoundPipelineOptions &options) {
   OpPassManager &kernel = pm.nest<tile::KernelOp>();
+  auto with = uses(options);
 
   // Extents first: everything after it may count.
   TileBindOptions bind;
@@ -29,18 +65,23 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
 
   // Factors move behind the masks, so those must be in place; and before
   // products take their additions, since a factor may stand between.
-  kernel.addPass(createTileFoldScale());
+  if (with("fold-scale"))
+    kernel.addPass(createTileFoldScale());
 
   // Which tiles hold no live point, and which need no masks: known only once
   // the masks are placed.
-  kernel.addPass(createTileAnalyseMasks());
+  TileAnalyseMasksOptions analyse;
+  analyse.segments = with("segments");
+  kernel.addPass(createTileAnalyseMasks(std::move(analyse)));
 
   // Rows set the limits of what a mask leaves, so that an element is compared
   // once. After the analysis, which reads masks as they were written.
-  kernel.addPass(createTileSplitIndices());
+  if (with("split-indices"))
+    kernel.addPass(createTileSplitIndices());
 
   // Sums into accumulators while additions still stand beside their products.
-  kernel.addPass(createFuseAccumulators());
+  if (with("fuse-accumulators"))
+    kernel.addPass(createFuseAccumulators());
 
   // Modifiers leave repeated positions and constants behind.
   kernel.addPass(createCSEPass());
@@ -53,12 +94,16 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   // and passes ask its table.
   ConvertTileToStageOptions convert;
   convert.target = options.target;
+  for (const std::string &step : options.without)
+    convert.without.push_back(step);
   pm.addPass(createConvertTileToStage(std::move(convert)));
   OpPassManager &kernel = pm.nest<stage::KernelOp>();
+  auto with = uses(options);
 
   // Messages end here that the products do not need in shared memory; after the
   // roles are cut, both sides would have to change.
-  kernel.addPass(createPlaceOperands());
+  if (with("registers"))
+    kernel.addPass(createPlaceOperands());
 
   // Then the rest must fit; with the messages' ends still in one program.
   kernel.addPass(createPlaceTiles());
@@ -67,11 +112,13 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   // the same tiles. A target without a copy engine has one role: its copies go
   // ahead of their use in the loop itself.
   kernel.addPass(createSpecializeWarps());
-  kernel.addPass(createPrefetchCopies());
+  if (with("prefetch"))
+    kernel.addPass(createPrefetchCopies());
 
   // Products of the next tile over this tile's element-wise work: policy, then
   // mechanism. Only the consumers have products, so roles come before.
-  kernel.addPass(createAssignStages());
+  if (with("overlap"))
+    kernel.addPass(createAssignStages());
   kernel.addPass(createExpandPipeline());
 
   // Segments become loops last: everything before it rewrites a body once.

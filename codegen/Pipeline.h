@@ -3,8 +3,18 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
+#include "llvm/Support/Error.h"
 
 namespace tilewright {
+
+/// What the pipelines can leave out, to measure what it is worth: a kernel
+/// stays right without it.
+struct OptionalStep {
+  llvm::StringLiteral name, summary;
+};
+llvm::ArrayRef<OptionalStep> optionalSteps();
+/// An error that lists them, if a name is of none.
+llvm::Error checkSteps(llvm::ArrayRef<std::string> names);
 
 struct BoundPipelineOptions : mlir::PassPipelineOptions<BoundPipelineOptions> {
   ListOption<std::string> extents{
@@ -15,12 +25,16 @@ struct BoundPipelineOptions : mlir::PassPipelineOptions<BoundPipelineOptions> {
       llvm::cl::desc("pad axes held whole so that their rows are a multiple of "
                      "this (Target::rowBytes)"),
       llvm::cl::init(1)};
+  ListOption<std::string> without{
+      *this, "without", llvm::cl::desc("optional steps to leave out")};
 };
 
 struct StagePipelineOptions : mlir::PassPipelineOptions<StagePipelineOptions> {
   Option<std::string> target{*this, "target",
                              llvm::cl::desc("the GPU to compile for"),
                              llvm::cl::init("sm_90a")};
+  ListOption<std::string> without{
+      *this, "without", llvm::cl::desc("optional steps to leave out")};
 };
 
 /// Symbolic tile kernels to bound ones with explicit masks: what every target

@@ -90,7 +90,22 @@ const std::vector<Entry> &kernels::allKernels() {
       {"gemm", "matrix product (dtype, b, epilogue)", makeGemm},
       {"row_softmax", "softmax of each row, in two passes",
        [](O) { return rowSoftmax(); }},
-      {"rms_norm", "RMSNorm, the row held whole", [](O) { return rmsNorm(); }},
+      {"softmax", "softmax of each row, the row held whole (dtype)",
+       [](O options) {
+         return choose<Kernel (*)()>(options, "dtype",
+                                     {{"bf16", wholeRowSoftmax<bf16>},
+                                      {"f16", wholeRowSoftmax<f16>},
+                                      {"f32", wholeRowSoftmax<f32>}})()
+             .with(normOnCpu());
+       }},
+      {"rms_norm", "RMSNorm, the row held whole (dtype)",
+       [](O options) {
+         return choose<Kernel (*)()>(options, "dtype",
+                                     {{"bf16", rmsNorm<bf16>},
+                                      {"f16", rmsNorm<f16>},
+                                      {"f32", rmsNorm<f32>}})()
+             .with(normOnCpu());
+       }},
       {"rms_norm_rotary", "RMSNorm, then rotary embedding, of a row's halves",
        [](O) { return rmsNormPairs(rotary).with(normOnCpu()); }},
       {"attention_scores", "unfused attention: scores (dtype, mask, score)",

@@ -34,6 +34,17 @@ template <class T = bf16> Kernel rmsNorm() {
   });
 }
 
+/// y = softmax(x) along each row, the row held whole: read once.
+template <class T = bf16> Kernel wholeRowSoftmax() {
+  return kernel("softmax(x, y)", [](In<T, M, N> x, Out<T, M, N> y) {
+    parallel<M>([&](Point at) {
+      auto row = cast<f32>(load<M, N>(x, at));
+      auto weights = exp(row - max<N>(row));
+      store(y, at, cast<T>(weights / sum<N>(weights)));
+    });
+  });
+}
+
 /// A change to a pair of elements: `[](Val<f32> a, Val<f32> b, Point p) {
 /// return std::pair(b, a); }`.
 using PairMod =

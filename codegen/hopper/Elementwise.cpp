@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/hopper/LowerStage.h"
+#include "codegen/passes/Hints.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -371,6 +372,8 @@ Value StageLowering::isFirstReduced(tile::ReduceOp op) {
 }
 
 tile::ReduceOp StageLowering::findLaneSum(scf::ForOp loop, unsigned i) {
+  if (kernel->hasAttr(hints::sumsInLoop))
+    return {};
   Value carried = loop.getRegionIterArgs()[i];
   auto isTileOfF32 = [](Value value) {
     auto type = dyn_cast<TileType>(value.getType());

@@ -19,8 +19,10 @@ namespace {
 
 class StageExecutor : public Executor {
 public:
-  StageExecutor(uint64_t seed, int schedules, StringRef target)
-      : seed(seed), schedules(schedules), target(target) {}
+  StageExecutor(uint64_t seed, int schedules, StringRef target,
+                std::vector<std::string> without)
+      : seed(seed), schedules(schedules), target(target),
+        without(std::move(without)) {}
   llvm::Error run(Operation *op, Arguments &arguments) override;
 
 private:
@@ -33,6 +35,7 @@ private:
   uint64_t seed;
   int schedules;
   std::string target;
+  std::vector<std::string> without;
 };
 
 /// Whether the kernel adds to the argument of this name.
@@ -75,8 +78,12 @@ llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
     return success();
   });
   PassManager pm(op->getContext());
-  buildBoundPipeline(pm, bound);
   StagePipelineOptions stage;
+  for (const std::string &step : without) {
+    bound.without.push_back(step);
+    stage.without.push_back(step);
+  }
+  buildBoundPipeline(pm, bound);
   stage.target = target;
   buildStagePipeline(pm, stage);
   if (failed(pm.run(*module)))
@@ -160,8 +167,9 @@ llvm::Error StageExecutor::runSchedules(ArrayRef<stage::KernelOp> kernels,
   return llvm::Error::success();
 }
 
-std::unique_ptr<Executor> tilewright::createStageExecutor(uint64_t seed,
-                                                          int schedules,
-                                                          StringRef target) {
-  return std::make_unique<StageExecutor>(seed, schedules, target);
+std::unique_ptr<Executor>
+tilewright::createStageExecutor(uint64_t seed, int schedules, StringRef target,
+                                std::vector<std::string> without) {
+  return std::make_unique<StageExecutor>(seed, schedules, target,
+                                         std::move(without));
 }

@@ -11,9 +11,11 @@ namespace tilewright {
 /// for the arguments' extents and `target` (a stage.kernel is there already),
 /// and interprets that for `schedules` random interleavings, the first of which
 /// writes the outputs. A broken rule (a race, a missing wait, a deadlock) is an
-/// error, and so is an output that depends on the interleaving.
+/// error, and so is an output that depends on the interleaving. `without`:
+/// optional steps of the pipelines to leave out.
 std::unique_ptr<Executor>
 createStageExecutor(uint64_t seed = 1, int schedules = 2,
-                    llvm::StringRef target = "sm_90a");
+                    llvm::StringRef target = "sm_90a",
+                    std::vector<std::string> without = {});
 
 } // namespace tilewright

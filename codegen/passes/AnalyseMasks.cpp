@@ -151,10 +151,12 @@ std::optional<bool> Segments::addLive(bool hasHoles) {
 
 struct TileAnalyseMasks
     : tilewright::impl::TileAnalyseMasksBase<TileAnalyseMasks> {
+  using TileAnalyseMasksBase::TileAnalyseMasksBase;
   void runOnOperation() override {
     // Outer folds first: what is built for inner ones stands in their bodies.
-    getOperation().walk<WalkOrder::PreOrder>([](FoldOp fold) {
-      if (fold.getAxes().size() == 1 && fold.getNumSegments() == 0) {
+    getOperation().walk<WalkOrder::PreOrder>([&](FoldOp fold) {
+      if (segments && fold.getAxes().size() == 1 &&
+          fold.getNumSegments() == 0) {
         OpBuilder builder(fold);
         ScalarBuilder scalars(builder, fold.getLoc());
         Segments(fold).addTo(scalars);

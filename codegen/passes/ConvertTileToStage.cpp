@@ -56,8 +56,9 @@ int64_t swizzleFor(int64_t rowBytes) {
 
 class StageBuilder {
 public:
-  StageBuilder(tile::KernelOp source, const Target &target)
-      : source(source), target(target),
+  StageBuilder(tile::KernelOp source, const Target &target,
+               ArrayRef<std::string> without)
+      : source(source), target(target), without(without),
         warps(4 * (source.getSchedule() ? source.getSchedule()->getConsumers()
                                         : 1)),
         policy(source, warps),
@@ -105,8 +106,13 @@ private:
   }
   FragAttr layoutOfValue(Value value) { return policy.layoutFromUses(value); }
 
+  bool uses(StringRef step) const {
+    return !llvm::is_contained(without, step.str());
+  }
+
   tile::KernelOp source;
   const Target &target;
+  ArrayRef<std::string> without; ///< optional steps
   int64_t warps;
   LayoutPolicy policy;
   bool overlap;
@@ -161,15 +167,18 @@ LogicalResult StageBuilder::run() {
       /*descending=*/StringAttr(), /*section=*/IntegerAttr(),
       /*target=*/StringAttr());
   if (tile::ScheduleAttr schedule = source.getScheduleAttr()) {
-    kernel.setPersistent(schedule.getPersistent());
+    kernel.setPersistent(schedule.getPersistent() && uses("persistent"));
     if (schedule.getRegisters())
       kernel->setAttr(hints::registers, builder.getUnitAttr());
     if (schedule.getOverlap() > 1)
       kernel->setAttr(hints::turns, builder.getUnitAttr());
-    kernel.setDescendingAttr(schedule.getDescending());
-    if (schedule.getSection())
+    if (uses("descending"))
+      kernel.setDescendingAttr(schedule.getDescending());
+    if (schedule.getSection() && uses("section"))
       kernel.setSection(schedule.getSection());
   }
+  if (!uses("lane-sums"))
+    kernel->setAttr(hints::sumsInLoop, builder.getUnitAttr());
   if (&target != targetOf(kernel))
     kernel.setTarget(target.name);
   Block &body = kernel.getBody().emplaceBlock();
@@ -551,8 +560,8 @@ template <class WriteOp> LogicalResult StageBuilder::emitWrite(WriteOp op) {
   if constexpr (std::is_same_v<WriteOp, tile::StoreOp>) {
     // A store in a loop would have to wait for its buffer: straight out.
     auto last = cast<StringAttr>(op.getAt().getValue().back());
-    if (target.copyEngine && type && type.getAxes().size() > 1 &&
-        type.indexOf(last) >= 0 &&
+    if (target.copyEngine && uses("tma-stores") && type &&
+        type.getAxes().size() > 1 && type.indexOf(last) >= 0 &&
         !op->template getParentOfType<tile::FoldOp>() &&
         static_cast<int64_t>(op.getAt().size()) <= target.copyRankLimit) {
       SmemType smem = smemTypeFor(type, op.getAt());
@@ -808,9 +817,10 @@ struct ConvertTileToStage
           << target << "': expected " << targetNames();
       return signalPassFailure();
     }
+    std::vector<std::string> steps(without.begin(), without.end());
     for (auto kernel :
          llvm::make_early_inc_range(getOperation().getOps<tile::KernelOp>()))
-      if (failed(StageBuilder(kernel, *table).run()))
+      if (failed(StageBuilder(kernel, *table, steps).run()))
         return signalPassFailure();
   }
 };

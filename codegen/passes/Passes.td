@@ -28,6 +28,10 @@ def TilePlaceMasks : TilewrightPass<"tile-place-masks", "::tilewright::tile::Ker
 
 def TileAnalyseMasks : TilewrightPass<"tile-analyse-masks", "::tilewright::tile::KernelOp"> {
   let summary = "which tiles of each fold are dead, partly live and live throughout";
+  let options = [
+    Option<"segments", "segments", "bool", "true",
+      "else every tile is taken to be partly live">
+  ];
 }
 
 def TileFoldScale : TilewrightPass<"tile-fold-scale", "::tilewright::tile::KernelOp"> {
@@ -56,7 +60,9 @@ def ConvertTileToStage : TilewrightPass<"tile-to-stage", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"target", "target", "std::string", "\"sm_90a\"",
-      "the GPU that the stage kernel is for">
+      "the GPU that the stage kernel is for">,
+    ListOption<"without", "without", "std::string",
+      "of what the schedule asks for, persistent, descending, section are left out; tma-stores: results go straight from registers; lane-sums: sums meet in the loop">
   ];
   let dependentDialects = ["::tilewright::stage::StageDialect",
                            "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];

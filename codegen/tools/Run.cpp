@@ -1,5 +1,6 @@
 //===- Run.cpp - `tilewright run` -----------------------------------------===//
 #include "codegen/tools/Run.h"
+#include "codegen/Pipeline.h"
 #include "codegen/cpu/CpuExecutor.h"
 #include "codegen/dialect/StageDialect.h"
 #include "codegen/interpret/RandomArguments.h"
@@ -118,7 +119,8 @@ struct Variant {
 
 /// Runs the kernel at tile 1 and in every other way, prints one line for each.
 static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
-                        const TileOptions &base, StringRef passes) {
+                        const TileOptions &base, StringRef passes,
+                        const std::vector<std::string> &without) {
   // What the tile extents or the order of tiles change is only the order of
   // fp64 sums. Storage: a few roundings to 16 bits of intermediate values.
   constexpr double exactTolerance = 1e-9, storageTolerance = 3e-2;
@@ -142,9 +144,10 @@ static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
   variants.push_back({"bound storage",
                       createBoundExecutor(scheduledStorage, passes.str()),
                       true});
-  variants.push_back({"stage", createStageExecutor(), true});
-  variants.push_back(
-      {"stage, sm_80", createStageExecutor(1, 2, "sm_80"), true});
+  for (const char *target : {"sm_90a", "sm_80"})
+    variants.push_back(
+        {StringRef(target) == "sm_90a" ? "stage" : "stage, sm_80",
+         createStageExecutor(1, 2, target, without), true});
   variants.push_back({"cpu", createCpuExecutor(), true});
 
   Arguments expected = inputs;
@@ -215,6 +218,10 @@ int tilewright::runInterpret(int argc, char **argv) {
                      "schedule and in its own types")));
   cl::opt<std::string> target("target", cl::cat(category), cl::init("sm_90a"),
                               cl::desc("the GPU of the stage level"));
+  cl::list<std::string> without(
+      "without", cl::CommaSeparated, cl::cat(category),
+      cl::desc("optional steps to leave out on the way to the stage level"),
+      cl::value_desc("step"));
   cl::opt<std::string> passes(
       "passes", cl::cat(category),
       cl::init("tile-place-masks,tile-analyse-masks"),
@@ -294,14 +301,21 @@ int tilewright::runInterpret(int argc, char **argv) {
                  << "has one level and one schedule: drop --check and --tile\n";
     return 1;
   }
+  std::vector<std::string> leftOut(without.begin(), without.end());
+  if (llvm::Error error = checkSteps(leftOut)) {
+    llvm::errs() << "tilewright run: --without: "
+                 << llvm::toString(std::move(error)) << "\n";
+    return 1;
+  }
   if (check)
-    return checkKernel(tileKernel, *arguments, options, passes) ? 0 : 1;
+    return checkKernel(tileKernel, *arguments, options, passes, leftOut) ? 0
+                                                                         : 1;
 
   if (useSchedule)
     options.tile = scheduledTiles(kernel);
   std::unique_ptr<Executor> executor =
       level == Level::stage || !tileKernel
-          ? createStageExecutor(seed, schedules, target)
+          ? createStageExecutor(seed, schedules, target, leftOut)
       : level == Level::cpu   ? createCpuExecutor()
       : level == Level::bound ? createBoundExecutor(options, passes)
                               : createTileExecutor(options);

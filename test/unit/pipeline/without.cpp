@@ -1,0 +1,97 @@
+//===- without.cpp - A kernel stays right without any optional step -------===//
+//
+// Each step, left out of the way of a kernel whose schedule asks for it: the
+// code is another, and the stage interpreter finds the same numbers and no
+// broken rule.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/Compile.h"
+#include "codegen/Pipeline.h"
+#include "codegen/interpret/RandomArguments.h"
+#include "codegen/interpret/StageExecutor.h"
+#include "codegen/interpret/TileExecutors.h"
+#include "test/numeric/Zoo.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "gtest/gtest.h"
+#include <cmath>
+
+using namespace tilewright;
+using namespace tilewright::test;
+
+static const std::map<std::string, int64_t> extents = {
+    {"b", 1}, {"g", 2}, {"r", 2}, {"m", 300}, {"n", 270}, {"d", 64}, {"e", 64}};
+
+/// Attention with all that a schedule can ask for: causal, with its sums in the
+/// products' accumulators already; or full, with additions beside them.
+static std::string kernelText(bool isCausal) {
+  auto file =
+      llvm::MemoryBuffer::getFile(isCausal ? TILEWRIGHT_ZOO "/flash-causal.mlir"
+                                           : TILEWRIGHT_ZOO "/flash.mlir");
+  std::string text = (*file)->getBuffer().str();
+  size_t from = text.find("#tile.schedule<"), to = text.find('>', from);
+  return text.replace(from, to - from,
+                      "#tile.schedule<{m = 128, n = 64}, consumers = 2, stages "
+                      "= {n = 2}, overlap = 1, persistent = 1, registers = 1, "
+                      "descending = \"m\", section = 2");
+}
+
+static std::string codeOf(llvm::StringRef target,
+                          std::vector<std::string> without,
+                          bool isCausal = true) {
+  CompileOptions options;
+  options.target = target.str();
+  options.without = std::move(without);
+  options.extents["d"] = options.extents["e"] = 64;
+  llvm::Expected<std::string> ptx =
+      compileTo(Level::ptx, kernelText(isCausal), options);
+  return ptx ? *ptx : "error: " + llvm::toString(ptx.takeError());
+}
+
+class Without : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Without, IsOtherCodeAndTheSameNumbers) {
+  std::string step = GetParam(),
+              target = step == "prefetch" ? "sm_80" : "sm_90a";
+  bool isCausal = step != "fuse-accumulators";
+  std::string full = codeOf(target, {}, isCausal);
+  std::string less = codeOf(target, {step}, isCausal);
+  EXPECT_EQ(less.find("error:"), std::string::npos) << less.substr(0, 400);
+  EXPECT_TRUE(full != less) << "the code is the same";
+
+  ParsedKernel parsed = parseKernel(kernelText(isCausal));
+  llvm::Expected<Arguments> inputs =
+      randomArguments(parsed.kernel, extents, {{"scale", 0.125}}, 7);
+  ASSERT_TRUE(bool(inputs)) << llvm::toString(inputs.takeError());
+  Arguments expected = *inputs, got = *inputs;
+  TileOptions exact;
+  exact.extents = extents;
+  llvm::Error error = createTileExecutor(exact)->run(parsed.kernel, expected);
+  ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  error = createStageExecutor(1, 2, target, {step})->run(parsed.kernel, got);
+  ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  for (const auto &[name, tensor] : expected)
+    for (auto [want, have] :
+         llvm::zip_equal(tensor.values, got.at(name).values))
+      if (want != have)
+        ASSERT_NEAR(want, have, 3e-2) << name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Steps, Without, ::testing::ValuesIn([] {
+                           std::vector<std::string> names;
+                           for (const OptionalStep &step : optionalSteps())
+                             names.push_back(step.name.str());
+                           return names;
+                         }()),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(WithoutSteps, AWrongNameIsToldTheRightOnes) {
+  std::string text = llvm::toString(checkSteps({"fly"}));
+  EXPECT_EQ(text.find("no optional step 'fly'; expected "), 0u) << text;
+  EXPECT_NE(text.find("overlap"), std::string::npos) << text;
+  EXPECT_NE(codeOf("sm_90a", {"fly"}).find("no optional step"),
+            std::string::npos);
+}
