@@ -1,6 +1,7 @@
 //===- LowerStage.cpp - Kernel, roles and control flow --------------------===//
 #include "codegen/hopper/LowerStage.h"
 
+#include "codegen/hopper/Residency.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -44,7 +45,7 @@ FailureOr<LaunchPlan> StageLowering::run(OpBuilder &at) {
     return failure();
 
   nvvm.beginKernel(at, kernel.getLoc(), plan.entry, plan.threads,
-                   plan.smemBytes > 0);
+                   plan.smemBytes > 0, residentBlocks(kernel, plan.threads));
   for (BlockArgument argument : kernel.getBody().getArguments())
     if (!isa<tile::TensorType>(argument.getType())) {
       Value value = scalarOf(argument);

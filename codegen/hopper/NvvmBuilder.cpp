@@ -26,7 +26,8 @@ NvvmBuilder::NvvmBuilder(MLIRContext *context, bool waitsInHardware)
 //===----------------------------------------------------------------------===//
 
 void NvvmBuilder::beginKernel(OpBuilder &at, Location where, StringRef name,
-                              int64_t threads, bool usesSmem) {
+                              int64_t threads, bool usesSmem,
+                              int64_t residentBlocks) {
   loc = where;
   auto module = gpu::GPUModuleOp::create(at, loc, name);
   builder.setInsertionPointToStart(&module.getBodyRegion().front());
@@ -47,7 +48,7 @@ void NvvmBuilder::beginKernel(OpBuilder &at, Location where, StringRef name,
   kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                   builder.getDenseI32ArrayAttr({int32_t(threads), 1, 1}));
   kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
-                  builder.getI32IntegerAttr(1));
+                  builder.getI32IntegerAttr(int32_t(residentBlocks)));
   function = kernel;
   entry = builder.createBlock(&kernel.getBody());
   builder.setInsertionPointToEnd(entry);

@@ -31,7 +31,8 @@ public:
   /// Makes `gpu.module @name { llvm.func @name }` at the insertion point of
   /// `at`, with an empty entry block, and stands at its end.
   void beginKernel(mlir::OpBuilder &at, mlir::Location where,
-                   llvm::StringRef name, int64_t threads, bool usesSmem);
+                   llvm::StringRef name, int64_t threads, bool usesSmem,
+                   int64_t residentBlocks);
   /// Inserts an argument of the kernel at `position`. A tensor map is 128 bytes
   /// passed by value.
   Value insertArgument(unsigned position, mlir::Type type,
