@@ -235,9 +235,10 @@ Type ListKernel::layOut(Type type) {
   auto tileType = dyn_cast<TileType>(type);
   if (!tileType)
     return type;
-  return tileType.withLayout(
-      repeatedLayout(builder.getContext(), tileType.getAxes(),
-                     tileType.getExtents(), /*warps=*/4));
+  auto ofOne = spreadLayout(builder.getContext(), tileType.getAxes(),
+                            tileType.getExtents(), /*vector=*/1, /*warps=*/1);
+  return tileType.withLayout(stage::FragAttr::get(
+      builder.getContext(), ofOne.getReg(), ofOne.getLane(), Digit{{}, 4, 0}));
 }
 
 LogicalResult ListKernel::emit(Operation *op, Values &values,
