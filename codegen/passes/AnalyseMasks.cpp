@@ -100,6 +100,9 @@ public:
       if (fold.hasMerge())
         add(SegmentKind::full, within.begin, within.end);
     }
+    // No tile is in range: there is none to ask about.
+    if (kinds.empty() && fold.hasLive())
+      fold.getLive().front().erase();
     SmallVector<Value> values;
     for (Scalar bound : bounds)
       values.push_back(builder.materialize(bound));

@@ -79,8 +79,9 @@ std::vector<ZooCase> test::zooCases() {
       {"b", 1}, {"g", 2}, {"r", 2}, {"d", 24}, {"e", 16}};
   const std::map<std::string, int64_t> heads = {
       {"b", 2}, {"h", 1}, {"d", 16}, {"e", 24}};
-  for (const char *name : {"flash", "flash-causal", "flash-tile176",
-                           "flash-f32", "flash-documents", "backward"})
+  for (const char *name :
+       {"flash", "flash-causal", "flash-tile176", "flash-f32",
+        "flash-documents", "flash-lengths", "backward"})
     add(name, {{"scale", 0.2}}, grouped, lengths);
   add("two-folds", {{"scale", 0.2}}, heads, lengths);
   add("sigmoid-window", {{"scale", 0.2}, {"bias", -1}, {"window", 33}}, heads,
@@ -113,5 +114,15 @@ std::vector<ZooCase> test::zooCases() {
       {{{"m", 1}, {"n", 1}}, {{"m", 65}, {"n", 129}}, {{"m", 3}, {"n", 300}}});
   add("rmsnorm", {{"eps", 1e-5}}, {},
       {{{"m", 1}, {"d", 1}}, {{"m", 65}, {"d", 200}}});
+  add("layer-norm", {{"eps", 1e-5}}, {},
+      {{{"m", 1}, {"d", 2}}, {{"m", 65}, {"d", 200}}});
+  add("instance-norm", {{"eps", 1e-5}}, {{"b", 2}, {"c", 3}},
+      {{{"h", 1}, {"w", 2}}, {{"h", 9}, {"w", 70}}});
+  add("column-sums", {}, {},
+      {{{"m", 1}, {"n", 1}}, {{"m", 130}, {"n", 65}}});
+  add("cross-entropy", {}, {},
+      {{{"m", 1}, {"v", 1}}, {{"m", 65}, {"v", 300}}});
+  add("swiglu", {}, {}, products);
+  add("top-cosine", {}, {{"d", 24}}, lengths);
   return cases;
 }
