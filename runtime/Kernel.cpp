@@ -54,6 +54,8 @@ Expected<std::unique_ptr<Kernel>> Kernel::load(Device &device,
     Expected<std::unique_ptr<Kernel>> loaded = load(device, before);
     if (!loaded)
       return loaded.takeError();
+    // It is given the workspaces of this one.
+    (*loaded)->workspaces.clear();
     kernel->before.push_back(std::move(*loaded));
   }
   kernel->workspaces.resize(plan.workspaces.size());
