@@ -118,10 +118,8 @@ std::vector<ZooCase> test::zooCases() {
       {{{"m", 1}, {"d", 2}}, {{"m", 65}, {"d", 200}}});
   add("instance-norm", {{"eps", 1e-5}}, {{"b", 2}, {"c", 3}},
       {{{"h", 1}, {"w", 2}}, {{"h", 9}, {"w", 70}}});
-  add("column-sums", {}, {},
-      {{{"m", 1}, {"n", 1}}, {{"m", 130}, {"n", 65}}});
-  add("cross-entropy", {}, {},
-      {{{"m", 1}, {"v", 1}}, {{"m", 65}, {"v", 300}}});
+  add("column-sums", {}, {}, {{{"m", 1}, {"n", 1}}, {{"m", 130}, {"n", 65}}});
+  add("cross-entropy", {}, {}, {{{"m", 1}, {"v", 1}}, {{"m", 65}, {"v", 300}}});
   add("swiglu", {}, {}, products);
   add("top-cosine", {}, {{"d", 24}}, lengths);
   return cases;
