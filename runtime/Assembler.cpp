@@ -79,6 +79,19 @@ std::string ptxasVersion(const std::string &path) {
   return entry->second;
 }
 
+std::optional<std::string> withoutNeighbours(StringRef ptx) {
+  constexpr StringLiteral wish = ".minnctapersm ";
+  size_t at = ptx.find(wish);
+  if (at == StringRef::npos)
+    return std::nullopt;
+  StringRef number = ptx.substr(at + wish.size()).take_while(isDigit);
+  if (number == "1")
+    return std::nullopt;
+  return (ptx.take_front(at + wish.size()) + "1" +
+          ptx.substr(at + wish.size() + number.size()))
+      .str();
+}
+
 Expected<Assembly> assembleWithPtxas(StringRef ptxas, StringRef name,
                                      StringRef ptx, StringRef target) {
   auto failed = [&](const Twine &what) {
@@ -126,8 +139,13 @@ Expected<Assembly> assembleWithPtxas(StringRef ptxas, StringRef name,
     return failed("cannot read '" + cubinPath +
                   "': " + cubin.getError().message());
   assembly.cubin = (*cubin)->getBuffer().str();
-  if (Error error = checkAssemblerLog(name, assembly.log, env::allowSpills()))
-    return std::move(error);
+  if (Error error = checkAssemblerLog(name, assembly.log, env::allowSpills())) {
+    std::optional<std::string> alone = withoutNeighbours(ptx);
+    if (!alone)
+      return std::move(error);
+    consumeError(std::move(error));
+    return assembleWithPtxas(ptxas, name, *alone, target);
+  }
   return assembly;
 }
 
@@ -196,9 +214,17 @@ Expected<Assembly> assemble(Device &device, StringRef name, StringRef ptx,
   Expected<std::string> log = driverLog(device, name, ptx);
   if (!log)
     return log.takeError();
-  if (Error error = checkAssemblerLog(name, *log, env::allowSpills()))
-    return std::move(error);
-  return Assembly{"", std::move(*log)};
+  if (Error error = checkAssemblerLog(name, *log, env::allowSpills())) {
+    std::optional<std::string> alone = withoutNeighbours(ptx);
+    if (!alone)
+      return std::move(error);
+    consumeError(std::move(error));
+    Expected<Assembly> assembly = assemble(device, name, *alone, target);
+    if (assembly)
+      assembly->ptx = std::move(*alone);
+    return assembly;
+  }
+  return Assembly{"", std::move(*log), ""};
 }
 
 } // namespace tilewright

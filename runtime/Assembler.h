@@ -17,6 +17,7 @@ namespace tilewright {
 struct Assembly {
   std::string cubin; ///< empty if the driver is to assemble on loading
   std::string log;
+  std::string ptx; ///< what to load in place of what was given; mostly empty
 };
 
 /// A program of the CUDA toolkit: of CUDA_HOME, /usr/local/cuda or PATH, in
@@ -36,8 +37,13 @@ std::optional<std::string> chosenPtxas();
 /// and path.
 std::string ptxasVersion(const std::string &path);
 
+/// The PTX without its wish for several blocks on a multiprocessor, which makes
+/// ptxas save registers; none if it has no such wish.
+std::optional<std::string> withoutNeighbours(llvm::StringRef ptx);
+
 /// Assembles for `target` ("sm_90a"). Fails, with the log, if the PTX is
-/// refused, and if its kernels spill or are serialised.
+/// refused, and if its kernels spill or are serialised, even without
+/// neighbours.
 llvm::Expected<Assembly> assembleWithPtxas(llvm::StringRef ptxas,
                                            llvm::StringRef name,
                                            llvm::StringRef ptx,

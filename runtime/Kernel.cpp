@@ -22,6 +22,8 @@ Expected<KernelImage> assembleKernel(Device &device, CompiledKernel kernel) {
       assemble(device, kernel.plan.entry, kernel.ptx, kernel.plan.target);
   if (!assembly)
     return assembly.takeError();
+  if (!assembly->ptx.empty())
+    kernel.ptx = std::move(assembly->ptx);
   KernelImage image;
   image.cubin = std::move(assembly->cubin);
   image.assemblerLog = std::move(assembly->log);

@@ -107,6 +107,24 @@ TEST(Ptxas, Assembles) {
   EXPECT_CONTAINS(text, "error");
 }
 
+/// Several blocks on a multiprocessor are a wish: where registers spill for it,
+/// a block is left alone.
+TEST(Ptxas, SpillsForNoNeighbour) {
+  EXPECT_FALSE(withoutNeighbours(smallPtx));
+  EXPECT_FALSE(withoutNeighbours(".minnctapersm 1\n{"));
+  EXPECT_EQ(withoutNeighbours(".minnctapersm 16\n{"), ".minnctapersm 1\n{");
+  std::optional<std::string> ptxas = findPtxas();
+  if (!ptxas)
+    GTEST_SKIP() << "no ptxas";
+  std::string text = spillingPtx();
+  size_t limit = text.find(".maxnreg 24");
+  ASSERT_NE(limit, std::string::npos);
+  text.replace(limit, 11, ".minnctapersm 16");
+  Assembly assembly =
+      llvm::cantFail(assembleWithPtxas(*ptxas, "probe", text, "sm_90a"));
+  EXPECT_GT(readAssemblerLog(assembly.log).registers.value_or(0), 64);
+}
+
 /// The probes of the driver's log must be what they are said to be.
 TEST(Ptxas, Probes) {
   std::optional<std::string> ptxas = findPtxas();
