@@ -5,7 +5,8 @@
                      [--causal 0,1] [--rounds 2] [--json FILE]
 
 16k tokens and 2048 features in all: batch = 16384 / length, heads = 2048 / dim.
-Tilewright's own hand-written Hopper kernel is timed in turns with it. In the first round Tilewright tunes, in later ones it runs what was best then.
+Tilewright's own hand-written Hopper kernel is timed in turns with it. In the first round Tilewright tunes, in later ones it runs what was best then;
+if there are later ones, the first does not count.
 Each round runs Tilewright, then the peers, each in a process of its own. The
 tables, one a round, have medians over the rounds so far, in TFLOP/s (half the
 FLOPs when causal).
@@ -96,6 +97,10 @@ def main():
             if isinstance(result, str):
                 print(cell, result, file=sys.stderr, flush=True)
             else:
+                # Tuning leaves a hot chip: unless there is no other, the round
+                # that tunes does not count.
+                if turn == 1:
+                    measured[cell] = {"tilewright": []}
                 for name, tflops in result[0].items():
                     measured[cell].setdefault(name, []).append(tflops)
                 best[cell] = result[1]
