@@ -5,8 +5,9 @@
                      [--causal 0,1] [--rounds 2] [--json FILE]
 
 16k tokens and 2048 features in all: batch = 16384 / length, heads = 2048 / dim.
-Tilewright's own hand-written Hopper kernel is timed in turns with it. In the first round Tilewright tunes, in later ones it runs what was best then;
-if there are later ones, the first does not count.
+Tilewright's own hand-written Hopper kernel is timed in turns with it. In the
+first round Tilewright tunes, in later ones it runs what was best then; if there
+are later ones, the first does not count.
 Each round runs Tilewright, then the peers, each in a process of its own. The
 tables, one a round, have medians over the rounds so far, in TFLOP/s (half the
 FLOPs when causal).
