@@ -43,6 +43,7 @@ def flex_launches(args):
     """{case: a function that makes the launch}."""
     import torch
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+    from torch_peers import median_ms
 
     shape = (args.batch, args.heads, args.seq, args.dim)
     q, k, v = (torch.randn(shape, device="cuda", dtype=torch.bfloat16) for _ in range(3))
@@ -72,20 +73,6 @@ def flex_launches(args):
         launch()
         torch.cuda.synchronize()
         return launch
-
-    def median_ms(launch, warmup=10, runs=30):
-        for _ in range(warmup):
-            launch()
-        events = []
-        for _ in range(runs):
-            begin = torch.cuda.Event(enable_timing=True)
-            end = torch.cuda.Event(enable_timing=True)
-            begin.record()
-            launch()
-            end.record()
-            events.append((begin, end))
-        torch.cuda.synchronize()
-        return statistics.median(a.elapsed_time(b) for a, b in events)
 
     return make, median_ms
 
