@@ -111,10 +111,10 @@ def main():
             show(cell)
             if args.json:
                 with open(args.json, "w") as out:
-                    json.dump([{"dim": cell[0], "length": cell[1], "causal": cell[2],
+                    entries = [{"dim": cell[0], "length": cell[1], "causal": cell[2],
                                 "tflops": values, "configuration": best.get(cell)}
-                               for cell, values in measured.items()]
-                              + [{"details": details}], out, indent=1)
+                               for cell, values in measured.items()] + details
+                    out.write("[\n" + ",\n".join(map(json.dumps, entries)) + "\n]\n")
 
 
 if __name__ == "__main__":
