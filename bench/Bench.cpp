@@ -48,9 +48,9 @@ struct Row {
 
 struct Settings {
   TimingOptions tuning{2, 3, 20, 60};
-  /// As many launches as peers are given: a GPU whose power is the limit is
-  /// slower the longer it runs.
-  TimingOptions measuring{10, 10, 30, 400};
+  /// As many launches as peers are given, from rest as theirs are: a GPU whose
+  /// power is the limit is slower the longer it runs.
+  TimingOptions measuring{10, 10, 30, 400, 300};
   int turns = 3;
   int64_t maxConfigurations = 0; ///< 0: all
   bool withReferences = true;
@@ -636,6 +636,10 @@ int tilewright::runBench(int argc, char **argv) {
   cl::list<std::string> without("without", cl::cat(category),
                                 cl::CommaSeparated, cl::desc(withoutText),
                                 cl::value_desc("step"));
+  cl::opt<bool> sustained(
+      "sustained", cl::cat(category),
+      cl::desc("on a GPU, 200 launches in a row instead of 30 from rest: what "
+               "its power allows"));
   cl::opt<bool> explains(
       "explain", cl::cat(category),
       cl::desc("on a GPU, print what the fastest configuration should take of "
@@ -672,6 +676,8 @@ int tilewright::runBench(int argc, char **argv) {
   settings.without.assign(without.begin(), without.end());
   settings.ablate = ablates;
   settings.explain = explains;
+  if (sustained)
+    settings.measuring = {10, 200, 200, 0, 300};
   if (llvm::Error error = checkSteps(settings.without))
     return fail(std::move(error));
   if (explains && !onGpu)

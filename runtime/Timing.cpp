@@ -11,6 +11,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <thread>
 #include <vector>
 
 using namespace llvm;
@@ -48,54 +49,59 @@ static int samplesWithin(const TimingOptions &options, double oneUs) {
 Expected<Timing> timeOnDevice(Device &device, cuda::CUstream stream,
                               function_ref<Error()> launch,
                               const TimingOptions &options) {
-  std::vector<Event> events;
-  auto mark = [&](size_t index) -> Error {
-    while (events.size() <= index) {
-      Expected<Event> event = Event::create(device);
-      if (!event)
-        return event.takeError();
-      events.push_back(std::move(*event));
+  std::this_thread::sleep_for(
+      std::chrono::duration<double, std::milli>(options.restMs));
+  struct Span {
+    Event begin, end;
+  };
+  std::vector<Span> spans;
+  // Made before the clock runs: making one takes longer than a short kernel.
+  auto reserve = [&](size_t count) -> Error {
+    while (spans.size() < count) {
+      Expected<Event> begin = Event::create(device);
+      if (!begin)
+        return begin.takeError();
+      Expected<Event> end = Event::create(device);
+      if (!end)
+        return end.takeError();
+      spans.push_back({std::move(*begin), std::move(*end)});
     }
-    return events[index].record(stream);
+    return Error::success();
   };
   std::optional<ClockSample> clocks;
   auto run = [&](int launches) -> Error {
-    if (Error error = mark(0))
+    if (Error error = reserve(launches))
       return error;
-    for (int i = 0; i < launches; ++i) {
+    for (Span &span : MutableArrayRef(spans).take_front(launches)) {
+      if (Error error = span.begin.record(stream))
+        return error;
       if (Error error = launch())
         return error;
-      if (Error error = mark(i + 1))
+      if (Error error = span.end.record(stream))
         return error;
     }
     // The host is ahead of the GPU, which is busy halfway through.
-    if (Error error = events[launches / 2].synchronize())
+    if (Error error = spans[launches / 2].end.synchronize())
       return error;
     clocks = sampleClocks(device);
-    return events[launches].synchronize();
+    return spans[launches - 1].end.synchronize();
+  };
+  auto timeOf = [&](int i) {
+    return spans[i].end.microsecondsSince(spans[i].begin);
   };
 
   int warmup = std::max(options.warmup, 1);
   if (Error error = run(warmup))
     return std::move(error);
-  Expected<double> estimate =
-      events[warmup].microsecondsSince(events[warmup - 1]);
+  Expected<double> estimate = timeOf(warmup - 1);
   if (!estimate)
     return estimate.takeError();
   int samples = samplesWithin(options, *estimate);
-  // Events are made before the clock runs: making one takes longer than a
-  // short kernel.
-  for (int i = events.size(); i <= samples; ++i) {
-    Expected<Event> event = Event::create(device);
-    if (!event)
-      return event.takeError();
-    events.push_back(std::move(*event));
-  }
   if (Error error = run(samples))
     return std::move(error);
   SmallVector<double, 128> times;
   for (int i = 0; i < samples; ++i) {
-    Expected<double> time = events[i + 1].microsecondsSince(events[i]);
+    Expected<double> time = timeOf(i);
     if (!time)
       return time.takeError();
     times.push_back(*time);

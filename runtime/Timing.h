@@ -16,6 +16,8 @@ struct TimingOptions {
   int minSamples = 5;
   int maxSamples = 100;
   double budgetMs = 300; ///< of measured time; minSamples are taken anyway
+  double restMs = 0;     ///< idle before the first launch, so that one kernel
+                         ///< does not pay for the heat of the one before
 };
 
 /// Statistics over the samples of one measurement, in microseconds.
@@ -29,9 +31,8 @@ struct Timing {
 /// Statistics of at least one sample.
 Timing summarize(llvm::ArrayRef<double> samplesUs);
 
-/// Times launches back to back in `stream`: a sample is the time between the
-/// ends of two launches, so the GPU is kept busy and is at its sustained clock.
-/// `launch` puts one launch into the stream.
+/// Times launches back to back in `stream`, each between two events of its own,
+/// as PyTorch's benchmarks do. `launch` puts one launch into the stream.
 llvm::Expected<Timing> timeOnDevice(Device &device, cuda::CUstream stream,
                                     llvm::function_ref<llvm::Error()> launch,
                                     const TimingOptions &options = {});

@@ -3,20 +3,24 @@
 cuDNN and by FlashAttention-2, a matrix product by cuBLAS.
 
     torch_peers.py [--seq N] [--heads H] [--dim D] [--causal] [--gemm N]
+                   [--runs 30] [--dtype bf16]
 
-Random normal bf16 data; median of 30 launches after 10, each between two
-events. TFLOP/s count 4*H*N*N*D for attention (half of it when causal) and
+Random normal data; median of 30 launches after 10, each between two events,
+from rest. TFLOP/s count 4*H*N*N*D for attention (half of it when causal) and
 2*N^3 for the product. One line of JSON for each row, on standard output.
 """
 import argparse
 import json
 import statistics
+import time
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 def median_ms(launch, warmup=10, runs=30):
+    torch.cuda.synchronize()
+    time.sleep(0.3)
     for _ in range(warmup):
         launch()
     events = []
