@@ -23,8 +23,10 @@ static constexpr OptionalStep steps[] = {
     {"section", "tiles in sections that share a cache"},
     {"tma-stores", "results through shared memory and the copy engine"},
     {"registers", "what loops multiply by held in registers"},
+    {"deepen", "a second slot for what comes once a tile"},
     {"prefetch", "copies of a loop issued tiles ahead by its own warps"},
     {"overlap", "products of the next tile over this one's element-wise work"},
+    {"turns", "warpgroups issue their products in turn"},
     {"lane-sums", "sums of a loop met across lanes after it"},
 };
 
@@ -108,6 +110,10 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   // Then the rest must fit; with the messages' ends still in one program.
   kernel.addPass(createPlaceTiles());
 
+  // And what is left over, the next tile's messages may have.
+  if (with("deepen"))
+    kernel.addPass(createDeepenChannels());
+
   // Roles are cut while a fold is one op with one body, so that both sides walk
   // the same tiles. A target without a copy engine has one role: its copies go
   // ahead of their use in the loop itself.
@@ -124,8 +130,16 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   // Segments become loops last: everything before it rewrites a body once.
   kernel.addPass(createExpandSegments());
 
+  // The tile that was peeled off starts from constants.
+  kernel.addPass(createFoldZeros());
+
+  // Behind loops, which must be there for it.
+  if (with("lane-sums"))
+    kernel.addPass(createDeferSums());
+
   // Steps are loops now; turns go around what each issues.
-  kernel.addPass(createTakeTurns());
+  if (with("turns"))
+    kernel.addPass(createTakeTurns());
 
   // The producer's copy of the scalars, and what masks left in full segments.
   kernel.addPass(createCSEPass());

@@ -45,8 +45,7 @@ template <class T = bf16> Kernel flashForward(ScoreMod score, MaskMod mask) {
 inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   Tune bm = tune("BM", {128, 192, 256, 64}),
        bn = tune("BN", {64, 80, 96, 128, 160, 176, 48, 32, 16}),
-       held = tune("QREG", {0, 1}), section = tune("section", {0, 4, 16}),
-       turns = tune("turns", {0, 1});
+       held = tune("QREG", {0, 1}), section = tune("section", {0, 4, 16});
   // A row of Q and K, and of V and O, padded. O of 16 bits takes the
   // place of Q, if it has its shape. P is there where products do not take it
   // from registers.
@@ -64,7 +63,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .tile(N, bn)
       .whole(D, E)
       .stages(N, 2)
-      .overlap(turns + 1)
+      .overlap(1 + (bm > 64)) // in turns, where there are several
       .registers(held)
       .persistent()
       .descending(M, section)
@@ -77,9 +76,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .require((bm >= 128 && bn >= 64) ||
                    (qRow + oRow) * 128 + row * 2 * 64 + 128 * 64 * bytesOfP >
                        sharedBytes,
-               "small tiles are for wide heads")
-      .require(turns == 0 || (extentOf(D) <= 64 && bm > 128),
-               "turns are for narrow heads and three warpgroups or more");
+               "small tiles are for wide heads");
 }
 /// Four warps of 16 or 32 rows each, which leaves room for two blocks on a
 /// multiprocessor, or eight and one.

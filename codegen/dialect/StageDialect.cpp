@@ -332,6 +332,30 @@ LogicalResult FoldOp::verifyRegions() {
 }
 
 //===----------------------------------------------------------------------===//
+// Registers
+//===----------------------------------------------------------------------===//
+
+LogicalResult ThreadSumOp::verify() {
+  auto from = cast<tile::TileType>(getOperand().getType());
+  auto to = cast<tile::TileType>(getType());
+  if (!from.getElementType().isF32() || !to.getElementType().isF32())
+    return emitOpError("sums f32, but goes from ")
+           << from.getElementType() << " to " << to.getElementType();
+  SmallVector<StringAttr> axes = tile::axisNames(getAxes());
+  for (StringAttr axis : axes)
+    if (!tile::hasAxis(from, axis))
+      return emitOpError("sums over axis '")
+             << axis.getValue() << "', which its operand " << from
+             << " does not have";
+  for (auto [axis, extent] : llvm::zip(from.getAxes(), from.getExtents()))
+    if (!llvm::is_contained(axes, axis) &&
+        (!tile::hasAxis(to, axis) || to.extentOf(axis) != extent))
+      return emitOpError("does not sum over axis '")
+             << axis.getValue() << "', but gives " << to << " of " << from;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // Channels
 //===----------------------------------------------------------------------===//
 

@@ -327,6 +327,21 @@ def Stage_ConvertLayoutOp : Stage_Op<"convert_layout", [Pure]> {
   let assemblyFormat = "$operand attr-dict `:` qualified(type($operand)) `->` qualified(type($result))";
 }
 
+def Stage_ThreadSumOp : Stage_Op<"thread_sum", [Pure]> {
+  let summary = "in each thread, the sum of the elements that it holds along axes";
+  let description = [{
+    What is left of an axis numbers the threads, lanes before warps, that hold
+    other elements of the same row; an axis that no thread shares is gone.
+    `tile.reduce sum` over what is left gives the whole sums.
+
+    `%p = stage.thread_sum %x over [n] : !tile.tile<f32, [m = 64, n = 128], #acc> -> !tile.tile<f32, [m = 64, n = 4], #partial>`
+  }];
+  let arguments = (ins Stage_Frag:$operand, StrArrayAttr:$axes);
+  let results = (outs Stage_Frag:$result);
+  let assemblyFormat = "$operand `over` custom<Position>($axes) attr-dict `:` qualified(type($operand)) `->` qualified(type($result))";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Synchronisation
 //===----------------------------------------------------------------------===//

@@ -360,6 +360,12 @@ Work WorkCounter::workOf(Operation *op, int64_t warps) const {
             tile::MaskOp, tile::CastOp>(
           [&](auto) { return elementwise(op, warps); })
       .Case([&](tile::ReduceOp reduce) { return reduction(reduce, warps); })
+      .Case([&](stage::ThreadSumOp sum) {
+        return perThread({1, 0, 0},
+                         double(registersOf(sum.getOperand().getType()) -
+                                registersOf(sum.getType())),
+                         warps);
+      })
       .Case<stage::MmaOp, stage::MmaSyncOp>(
           [&](auto mma) { return product(mma, mma.getA(), mma.getB(), warps); })
       .Case([&](stage::SimtDotOp dot) { return simtProduct(dot, warps); })

@@ -361,64 +361,25 @@ void StageLowering::reduceThreads(tile::ReduceOp op, Values &values) {
   reduceWarps(op, values);
 }
 
-Value StageLowering::isFirstReduced(tile::ReduceOp op) {
-  using Compare = NvvmBuilder::Compare;
-  return nvvm.bitAnd(
-      nvvm.icmp(
-          Compare::eq,
-          nvvm.bitAnd(role.lane, llvm::sum_of(reducedLanes(op), int64_t(0))),
-          0),
-      nvvm.icmp(Compare::eq, ReducedWarps(op).numberOf(nvvm, role.warp), 0));
-}
-
-tile::ReduceOp StageLowering::findLaneSum(scf::ForOp loop, unsigned i) {
-  if (kernel->hasAttr(hints::sumsInLoop))
-    return {};
-  Value carried = loop.getRegionIterArgs()[i];
-  auto isTileOfF32 = [](Value value) {
-    auto type = dyn_cast<TileType>(value.getType());
-    return type && type.getElementType().isF32();
-  };
-  auto only = [](Value value, tile::BinaryKind kind) {
-    auto op = value.getDefiningOp<tile::BinaryOp>();
-    return op && op.getKind() == kind && value.hasOneUse() ? op
-                                                           : tile::BinaryOp();
-  };
-  tile::BinaryOp sum = only(loop.getYieldedValues()[i], tile::BinaryKind::add);
-  if (!sum || !isTileOfF32(carried) || !carried.hasOneUse() ||
-      sum->getBlock() != loop.getBody())
-    return {};
-  for (auto [term, rest] : {std::pair(sum.getLhs(), sum.getRhs()),
-                            std::pair(sum.getRhs(), sum.getLhs())}) {
-    auto reduce = term.getDefiningOp<tile::ReduceOp>();
-    if (!reduce || reduce.getKind() != tile::ReduceKind::sum ||
-        !term.hasOneUse() || reduce->getBlock() != loop.getBody() ||
-        term.getType() != carried.getType())
-      continue;
-    tile::BinaryOp scaled = only(rest, tile::BinaryKind::mul);
-    if (rest == carried ||
-        (scaled && (scaled.getLhs() == carried || scaled.getRhs() == carried)))
-      return reduce;
-  }
-  return {};
-}
-
-LogicalResult StageLowering::emitReduce(tile::ReduceOp op) {
+FailureOr<StageLowering::Values>
+StageLowering::reduceRegisters(Operation *op, tile::ReduceKind kind,
+                               TileType rows) {
   // In registers, as a few chains side by side, which hide each other's
   // latency.
   static constexpr size_t chains = 4;
-  TileType from = op.getOperand().getType();
+  auto from = cast<TileType>(op->getOperand(0).getType());
+  Type type = op->getResult(0).getType();
   // The register of the result that each register of the operand goes to.
-  int64_t results = registersOf(op.getType());
+  int64_t results = registersOf(type);
   SmallVector<int64_t> target(registersOf(from), 0);
-  if (auto to = dyn_cast<TileType>(op.getType())) {
-    FailureOr<SmallVector<int64_t>> match = matchRegisters(from, to);
+  if (rows) {
+    FailureOr<SmallVector<int64_t>> match = matchRegisters(from, rows);
     if (failed(match))
-      return op.emitOpError("the result ")
-             << to << " is not laid out as the rows of its operand " << from;
+      return op->emitOpError("the result ")
+             << type << " is not laid out as the rows of its operand " << from;
     target = *match;
   }
-  Values elements = computedElementsOf(op.getOperand());
+  Values elements = computedElementsOf(op->getOperand(0));
   SmallVector<Values> parts(results);
   llvm::DenseSet<int64_t> seen;
   for (int64_t reg = 0; reg < static_cast<int64_t>(elements.size()); ++reg) {
@@ -433,30 +394,47 @@ LogicalResult StageLowering::emitReduce(tile::ReduceOp op) {
   Values reduced;
   for (Values &part : parts) {
     if (part.empty())
-      return op.emitOpError("a register of the result ")
-             << op.getType() << " has no element of the operand " << from;
+      return op->emitOpError("a register of the result ")
+             << type << " has no element of the operand " << from;
     Values partial;
     for (auto [i, element] : llvm::enumerate(part)) {
       if (i < chains)
         partial.push_back(element);
       else
-        partial[i % chains] =
-            combine(op.getKind(), partial[i % chains], element);
+        partial[i % chains] = combine(kind, partial[i % chains], element);
     }
     while (partial.size() > 1) {
       Values half;
       for (size_t i = 0; i < partial.size(); i += 2)
         half.push_back(i + 1 < partial.size()
-                           ? combine(op.getKind(), partial[i], partial[i + 1])
+                           ? combine(kind, partial[i], partial[i + 1])
                            : partial[i]);
       partial = half;
     }
     reduced.push_back(partial.front());
   }
 
+  return reduced;
+}
+
+LogicalResult StageLowering::emitReduce(tile::ReduceOp op) {
+  FailureOr<Values> reduced =
+      reduceRegisters(op, op.getKind(), dyn_cast<TileType>(op.getType()));
+  if (failed(reduced))
+    return failure();
   // Then across the threads that hold other elements of the same rows.
-  if (!laneSums.contains(op))
-    reduceThreads(op, reduced);
-  bindComputed(op, reduced);
+  reduceThreads(op, *reduced);
+  bindComputed(op, *reduced);
+  return success();
+}
+
+LogicalResult StageLowering::emitThreadSum(stage::ThreadSumOp op) {
+  // Registers hold rows; what else the result has is numbers of threads.
+  auto type = cast<TileType>(op.getType());
+  TileType rows = rowsOf(type, tile::axisNames(op.getAxes()));
+  FailureOr<Values> sums = reduceRegisters(op, tile::ReduceKind::sum, rows);
+  if (failed(sums))
+    return failure();
+  bindComputed(op, *sums);
   return success();
 }

@@ -369,7 +369,10 @@ LogicalResult StageLowering::emit(Operation *op) {
           return LogicalResult(op.emitOpError("axis '")
                                << op.getAxis()
                                << "' is no dimension of a tensor argument");
-        registers[op] = {extentOf(axis)};
+        // What follows from an extent would be computed in front of a loop over
+        // tiles, and take registers from all that is in it.
+        Value extent = extentOf(axis);
+        registers[op] = {kernel.getPersistent() ? nvvm.fresh(extent) : extent};
         return success();
       })
       .Case([&](stage::AcquireOp op) { return emitAcquire(op); })
@@ -417,6 +420,7 @@ LogicalResult StageLowering::emit(Operation *op) {
       .Case([&](stage::SimtDotOp op) { return emitSimtDot(op); })
       .Case([&](stage::IndexOp op) { return emitIndex(op); })
       .Case([&](tile::ReduceOp op) { return emitReduce(op); })
+      .Case([&](stage::ThreadSumOp op) { return emitThreadSum(op); })
       .Case([&](tile::CastOp op) { return emitCast(op); })
       .Case([&](tile::RenameOp op) { return emitRename(op); })
       .Case<tile::ConstantOp, tile::BroadcastOp, tile::UnaryOp, tile::BinaryOp,
@@ -561,16 +565,7 @@ LogicalResult StageLowering::emitFor(scf::ForOp loop) {
   Value upper = registers[loop.getUpperBound()].front();
   Value step = registers[loop.getStep()].front();
   Values inits = registers[loop.getLowerBound()];
-  SmallVector<tile::ReduceOp> sums;
-  for (auto [i, init] : llvm::enumerate(loop.getInitArgs())) {
-    tile::ReduceOp sum = sums.emplace_back(findLaneSum(loop, i));
-    Value counts = sum ? isFirstReduced(sum) : Value();
-    if (sum)
-      laneSums.insert(sum);
-    for (Value value : registers[init])
-      inits.push_back(sum ? nvvm.select(counts, value, nvvm.constF32(0.0))
-                          : value);
-  }
+  llvm::append_range(inits, flatten(loop.getInitArgs()));
   llvm::append_range(inits, countsOf(moving));
   auto before = channelStates;
 
@@ -601,9 +596,6 @@ LogicalResult StageLowering::emitFor(scf::ForOp loop) {
 
   nvvm.standAt(exit);
   bindState(loop.getResults());
-  for (auto [sum, result] : llvm::zip(sums, loop.getResults()))
-    if (sum)
-      reduceThreads(sum, registers[result]);
   return success();
 }
 

@@ -129,7 +129,6 @@ private:
   llvm::DenseMap<Value, int64_t> bufferOffsets;
   llvm::SmallVector<int64_t> scratchOffsets; ///< of each role
   /// Sums that threads keep to themselves until their loop ends.
-  llvm::SmallDenseSet<mlir::Operation *> laneSums;
   Value blockThread, blockWarpgroup;
   mlir::Block *exitBlock = nullptr;
   mlir::Block *initBlock = nullptr; ///< run by thread 0 before all else
@@ -212,15 +211,15 @@ private:
   Value widen(Value element);
   LogicalResult emitElementwise(mlir::Operation *op);
   LogicalResult emitReduce(tile::ReduceOp op);
+  LogicalResult emitThreadSum(stage::ThreadSumOp op);
+  /// What each thread holds, reduced to registers of `rows`; null: to one.
+  mlir::FailureOr<Values> reduceRegisters(mlir::Operation *op,
+                                          tile::ReduceKind kind,
+                                          tile::TileType rows);
   /// Across the threads, lanes and then warps, that hold other elements of
   /// what is reduced to one.
   void reduceThreads(tile::ReduceOp op, Values &values);
   void reduceWarps(tile::ReduceOp op, Values &values);
-  Value isFirstReduced(tile::ReduceOp op);
-  /// The sum that the loop adds to its i-th carried value, scaled or not, if
-  /// that is all that it does with it: then each lane may carry a sum of its
-  /// own, and lanes meet after the loop.
-  tile::ReduceOp findLaneSum(mlir::scf::ForOp loop, unsigned i);
   LogicalResult emitCast(tile::CastOp op);
   LogicalResult emitRename(tile::RenameOp op);
   LogicalResult emitIndex(stage::IndexOp op);

@@ -476,6 +476,9 @@ NvvmBuilder::Values NvvmBuilder::assembly(StringRef text, TypeRange results,
 Value NvvmBuilder::threadId() {
   return NVVM::ThreadIdXOp::create(builder, loc, i32);
 }
+Value NvvmBuilder::fresh(Value value) {
+  return assembly("mov.b32 $0, $1;", i32, {}, value).front();
+}
 Value NvvmBuilder::freshThreadId() {
   return assembly("mov.u32 $0, %tid.x;", i32, {}, {}).front();
 }
@@ -606,15 +609,18 @@ void NvvmBuilder::barrierExpect(Value offset, int64_t bytes) {
       builder, loc, Type(), smemPointer(offset), constI32(bytes),
       NVVM::MemScopeKind::CTA, /*relaxed=*/false, Value());
 }
-void NvvmBuilder::barrierArriveIf(Value predicate, Value offset) {
+void NvvmBuilder::barrierArriveIf(Value predicate, Value offset, bool early) {
   if (!waitsInHardware) {
     assembly("{\n\t.reg .b64 state;\n\t"
              "@$1 mbarrier.arrive.shared.b64 state, [$0];\n\t}",
              {}, {}, {smemAddress(offset), predicate});
     return;
   }
+  Value address = early ? Value(LLVM::PtrToIntOp::create(builder, loc, i32,
+                                                         smemPointer(offset)))
+                        : smemAddress(offset);
   assembly("@$1 mbarrier.arrive.shared::cta.b64 _, [$0];", {}, {},
-           {smemAddress(offset), predicate});
+           {address, predicate});
 }
 void NvvmBuilder::tmaLoad(Value offset, Value map, Value barrierOffset,
                           ValueRange coordinates) {

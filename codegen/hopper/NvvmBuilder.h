@@ -152,7 +152,9 @@ public:
   //===--- Threads --------------------------------------------------------===//
 
   Value threadId();
-  /// The same, opaque to LLVM: what is made of it is not kept from elsewhere.
+  /// An i32, opaque to LLVM: what is made of it is made behind this.
+  Value fresh(Value value);
+  /// threadId(), opaque to LLVM: what is made of it is not kept from elsewhere.
   Value freshThreadId();
   Value blockId();
   Value gridSize();
@@ -189,8 +191,10 @@ public:
   void barrierWait(Value offset, Value parity);
   void barrierExpect(Value offset, int64_t bytes);
   /// Arrives if `predicate`, without a branch: it may stand between a product
-  /// and its wait.
-  void barrierArriveIf(Value predicate, Value offset);
+  /// and its wait. ptxas moves an arrival down behind work that does not need
+  /// it, and a wait for products with it. `early` spells the address such that
+  /// it does not (seen with ptxas 12.8 to 13.0: bench/NOTES.md).
+  void barrierArriveIf(Value predicate, Value offset, bool early = false);
   void tmaLoad(Value offset, Value map, Value barrierOffset,
                mlir::ValueRange coordinates);
   void tmaStore(Value offset, Value map, mlir::ValueRange coordinates);

@@ -277,9 +277,9 @@ Machine::Step Machine::execute(Agent &agent, Operation &op) {
   if (op.getName().getDialectNamespace() == "arith")
     return executeArith(agent, op);
   if (isa<tile::TileDialect>(op.getDialect()) ||
-      isa<stage::IndexOp, stage::ConvertLayoutOp, stage::ReadOp, stage::WriteOp,
-          stage::SimtDotOp, stage::GlobalLoadOp, stage::GlobalStoreOp,
-          stage::GlobalAddOp>(op))
+      isa<stage::IndexOp, stage::ThreadSumOp, stage::ConvertLayoutOp,
+          stage::ReadOp, stage::WriteOp, stage::SimtDotOp, stage::GlobalLoadOp,
+          stage::GlobalStoreOp, stage::GlobalAddOp>(op))
     return executeTile(agent, op);
   if (auto mmaOp = dyn_cast<stage::MmaOp>(op))
     return mma(agent, mmaOp);

@@ -287,6 +287,7 @@ private:
   Step reduce(Agent &agent, tile::ReduceOp op);
   Step rename(Agent &agent, tile::RenameOp op);
   Step index(Agent &agent, stage::IndexOp op);
+  Step threadSum(Agent &agent, stage::ThreadSumOp op);
   Step convert(Agent &agent, stage::ConvertLayoutOp op);
   Step read(Agent &agent, stage::ReadOp op);
   Step write(Agent &agent, stage::WriteOp op);

@@ -196,6 +196,7 @@ Machine::Step Machine::executeTile(Agent &agent, Operation &op) {
       .Case([&](tile::ReduceOp op) { return reduce(agent, op); })
       .Case([&](tile::RenameOp op) { return rename(agent, op); })
       .Case([&](stage::IndexOp op) { return index(agent, op); })
+      .Case([&](stage::ThreadSumOp op) { return threadSum(agent, op); })
       .Case([&](stage::ConvertLayoutOp op) { return convert(agent, op); })
       .Case([&](stage::ReadOp op) { return read(agent, op); })
       .Case([&](stage::WriteOp op) { return write(agent, op); })
@@ -216,6 +217,52 @@ Machine::Step Machine::executeTile(Agent &agent, Operation &op) {
 // Other ops on registers
 //===----------------------------------------------------------------------===//
 
+/// The registers of each thread combined: plan.registers of all threads.
+static std::vector<double> combineInThreads(const Fragment &operand,
+                                            const ReductionPlan &plan,
+                                            Function2 combine,
+                                            Function1 round) {
+  std::vector<double> sums(static_cast<size_t>(plan.registers) * kGroupThreads);
+  std::vector<uint8_t> isStarted(plan.registers, 0);
+  for (int reg = 0; reg < operand.registers; ++reg) {
+    int target = plan.target[reg];
+    if (target < 0)
+      continue;
+    double *to = sums.data() + target * kGroupThreads;
+    const double *from = operand.registerAt(reg);
+    for (int thread = 0; thread < kGroupThreads; ++thread)
+      to[thread] = isStarted[target] ? round(combine(to[thread], from[thread]))
+                                     : from[thread];
+    isStarted[target] = 1;
+  }
+  return sums;
+}
+
+Machine::Step Machine::threadSum(Agent &agent, stage::ThreadSumOp op) {
+  FragmentPtr operand = touch(agent, op, op.getOperand());
+  if (!layoutOf(agent, op, operand->type))
+    return Step::stop;
+  SmallVector<StringAttr> axes = tile::axisNames(op.getAxes());
+  auto type = cast<TileType>(op.getType());
+  if (type != threadSumType(operand->type, axes)) {
+    std::string text;
+    llvm::raw_string_ostream(text)
+        << "gives " << threadSumType(operand->type, axes) << ", not " << type;
+    return fail("layout", op, text);
+  }
+  std::vector<double> sums = combineInThreads(
+      *operand, planReduction(operand->type, axes),
+      functionOf(tile::ReduceKind::sum), rounding(dtypeOf(type)));
+  FragmentPtr result = makeFragment(agent, op, type);
+  if (!result)
+    return Step::stop;
+  for (int reg = 0; reg < result->registers; ++reg)
+    std::copy_n(sums.data() + reg * kGroupThreads, kGroupThreads,
+                result->registerAt(reg));
+  setFragment(agent, op.getResult(), std::move(result));
+  return Step::done;
+}
+
 Machine::Step Machine::reduce(Agent &agent, tile::ReduceOp op) {
   FragmentPtr operand = touch(agent, op, op.getOperand());
   if (!layoutOf(agent, op, operand->type))
@@ -229,19 +276,7 @@ Machine::Step Machine::reduce(Agent &agent, tile::ReduceOp op) {
   Function1 roundLast = rounding(element);
 
   // Within each thread, then over lanes.
-  std::vector<double> sums(static_cast<size_t>(plan.registers) * kGroupThreads);
-  std::vector<uint8_t> isStarted(plan.registers, 0);
-  for (int reg = 0; reg < operand->registers; ++reg) {
-    int target = plan.target[reg];
-    if (target < 0)
-      continue;
-    double *to = sums.data() + target * kGroupThreads;
-    const double *from = operand->registerAt(reg);
-    for (int thread = 0; thread < kGroupThreads; ++thread)
-      to[thread] = isStarted[target] ? round(combine(to[thread], from[thread]))
-                                     : from[thread];
-    isStarted[target] = 1;
-  }
+  std::vector<double> sums = combineInThreads(*operand, plan, combine, round);
   for (int bit : plan.laneBits)
     for (int reg = 0; reg < plan.registers; ++reg) {
       double *cells = sums.data() + reg * kGroupThreads;

@@ -83,6 +83,53 @@ FragAttr tilewright::project(FragAttr layout, ArrayRef<StringAttr> keep) {
                        normalise(warp));
 }
 
+TileType tilewright::rowsOf(TileType type, ArrayRef<StringAttr> axes) {
+  SmallVector<StringAttr> kept;
+  SmallVector<int64_t> extents;
+  for (auto [axis, extent] : llvm::zip(type.getAxes(), type.getExtents()))
+    if (!llvm::is_contained(axes, axis)) {
+      kept.push_back(axis);
+      extents.push_back(extent);
+    }
+  if (kept.empty())
+    return {};
+  return TileType::get(type.getContext(), type.getElementType(), kept, extents,
+                       project(cast<FragAttr>(type.getLayout()), kept));
+}
+
+TileType tilewright::threadSumType(TileType operand,
+                                   ArrayRef<StringAttr> axes) {
+  auto layout = cast<FragAttr>(operand.getLayout());
+  TileType rows = rowsOf(operand, axes);
+  SmallVector<Digit> reg;
+  if (rows)
+    llvm::append_range(reg, cast<FragAttr>(rows.getLayout()).getReg());
+  // The digits of lanes and warps along a summed axis, numbered anew.
+  SmallVector<Digit> lane(layout.getLane()), warp(layout.getWarp());
+  llvm::SmallDenseMap<StringAttr, int64_t> threads;
+  for (SmallVector<Digit> *digits : {&lane, &warp})
+    for (Digit &digit : *digits)
+      if (digit.axis && llvm::is_contained(axes, digit.axis)) {
+        int64_t &count = threads.try_emplace(digit.axis, 1).first->second;
+        digit.stride = count;
+        count *= digit.size;
+      }
+  SmallVector<StringAttr> left;
+  SmallVector<int64_t> extents;
+  for (auto [axis, extent] :
+       llvm::zip(operand.getAxes(), operand.getExtents())) {
+    bool summed = llvm::is_contained(axes, axis);
+    if (summed && threads.lookup(axis) <= 1)
+      continue;
+    left.push_back(axis);
+    extents.push_back(summed ? threads.lookup(axis) : extent);
+  }
+  return TileType::get(operand.getContext(), operand.getElementType(), left,
+                       extents,
+                       FragAttr::get(operand.getContext(), normalise(reg),
+                                     normalise(lane), normalise(warp)));
+}
+
 FailureOr<SmallVector<int64_t>> tilewright::matchRegisters(TileType result,
                                                            TileType operand) {
   auto resultLayout = cast<FragAttr>(result.getLayout());

@@ -31,6 +31,14 @@ Coordinates coordinatesOf(tile::TileType type, int64_t reg, int64_t lane,
 stage::FragAttr project(stage::FragAttr layout,
                         llvm::ArrayRef<mlir::StringAttr> keep);
 
+/// The part of `type` without `axes`; null if it has no others.
+tile::TileType rowsOf(tile::TileType type,
+                      llvm::ArrayRef<mlir::StringAttr> axes);
+
+/// What stage.thread_sum over `axes` makes of `operand`.
+tile::TileType threadSumType(tile::TileType operand,
+                             llvm::ArrayRef<mlir::StringAttr> axes);
+
 /// For each register of `result`, the register of `operand` that holds the
 /// element with the same coordinates (those of operand's axes); failure if some
 /// thread does not hold it: then a conversion is needed.

@@ -16,10 +16,15 @@
 //   5. stage 0: what needs their result, and conversions that feed stage 1,
 //      whose registers are free only now
 //
+// The producer's fold is skewed as its consumers' is, so that it waits for
+// slots in the order in which they are given back.
+//
 //===----------------------------------------------------------------------===//
 #include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
 #include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetOperations.h"
 
 namespace tilewright {
 #define GEN_PASS_DEF_ASSIGNSTAGES
@@ -255,14 +260,92 @@ bool StageAssignment::compute() {
   return true;
 }
 
+/// Channels from which the body takes messages in its stage 1 only.
+static OpSet lateChannels(Block &body, const Steps &steps) {
+  OpSet late;
+  for (auto get : body.getOps<stage::GetOp>())
+    if (steps.lookup(get).first == 1)
+      late.insert(get.getChannel().getDefiningOp());
+  for (auto get : body.getOps<stage::GetOp>())
+    if (steps.lookup(get).first == 0)
+      late.remove(get.getChannel().getDefiningOp());
+  return late;
+}
+
+/// Steps of a fold that only sends: what it sends to channels that are read
+/// late, it sends late. Empty if it does anything else, or sends nothing early
+/// or nothing late.
+static Steps stepsOfSender(stage::FoldOp fold, const OpSet &late) {
+  Block &body = fold.getBody().front();
+  OpSet sends[2];
+  for (Operation &op : body.without_terminator()) {
+    if (auto acquire = dyn_cast<stage::AcquireOp>(op))
+      sends[late.contains(acquire.getChannel().getDefiningOp())].insert(&op);
+    else if (auto load = dyn_cast<stage::TmaLoadOp>(op))
+      sends[sends[1].contains(load.getSlot().getDefiningOp())].insert(&op);
+    else if (!isPure(&op) || op.getNumRegions() > 0)
+      return {};
+  }
+  if (sends[0].empty() || sends[1].empty())
+    return {};
+
+  // Scalars do not pass from a tile to the next: either stage has its own.
+  SmallVector<Operation *> ops =
+      llvm::to_vector(llvm::make_pointer_range(body.without_terminator()));
+  Steps steps;
+  OpBuilder builder(body.getTerminator());
+  for (int64_t stage : {0, 1}) {
+    IRMapping own;
+    for (Operation *op : ops)
+      if (sends[stage].contains(op)) {
+        op->moveBefore(body.getTerminator());
+        for (OpOperand &operand : op->getOpOperands())
+          operand.set(own.lookupOrDefault(operand.get()));
+        place(steps, op, stage);
+      } else if (isPure(op)) {
+        place(steps, builder.clone(*op, own), stage);
+      }
+  }
+  for (Operation *op : llvm::reverse(ops))
+    if (isPure(op))
+      op->erase();
+  for (auto &[op, step] : llvm::make_early_inc_range(llvm::reverse(steps)))
+    if (isPure(op) && op->use_empty()) {
+      op->erase();
+      op = nullptr;
+    }
+  steps.remove_if([](auto &step) { return !step.first; });
+  return steps;
+}
+
+static OpSet channelsOf(stage::FoldOp fold) {
+  OpSet channels;
+  for (Operation &op : fold.getBody().front()) {
+    if (auto get = dyn_cast<stage::GetOp>(op))
+      channels.insert(get.getChannel().getDefiningOp());
+    if (auto acquire = dyn_cast<stage::AcquireOp>(op))
+      channels.insert(acquire.getChannel().getDefiningOp());
+  }
+  return channels;
+}
+
 namespace {
 struct AssignStages : tilewright::impl::AssignStagesBase<AssignStages> {
   void runOnOperation() override {
-    getOperation().walk([](stage::FoldOp fold) {
+    SmallVector<stage::FoldOp> folds;
+    getOperation().walk([&](stage::FoldOp fold) { folds.push_back(fold); });
+    for (stage::FoldOp fold : folds) {
       StageAssignment assignment(fold);
-      if (fold.getOverlap() && assignment.compute())
-        write(assignment.getSteps());
-    });
+      if (!fold.getOverlap() || !assignment.compute())
+        continue;
+      write(assignment.getSteps());
+      OpSet channels = channelsOf(fold);
+      OpSet late = lateChannels(fold.getBody().front(), assignment.getSteps());
+      for (stage::FoldOp sender : folds)
+        if (sender != fold && !late.empty() &&
+            llvm::set_is_subset(channelsOf(sender), channels))
+          write(stepsOfSender(sender, late));
+    }
   }
 };
 } // namespace

@@ -177,8 +177,6 @@ LogicalResult StageBuilder::run() {
     if (schedule.getSection() && uses("section"))
       kernel.setSection(schedule.getSection());
   }
-  if (!uses("lane-sums"))
-    kernel->setAttr(hints::sumsInLoop, builder.getUnitAttr());
   if (&target != targetOf(kernel))
     kernel.setTarget(target.name);
   Block &body = kernel.getBody().emplaceBlock();

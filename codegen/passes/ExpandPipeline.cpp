@@ -9,9 +9,11 @@
 // A carried sum of products may be added to again before it is waited for: it
 // is carried in flight, and read behind the last wait.
 //
-// The first tile may lie in any segment, so the prologue keeps its masks.
+// The first tile may lie in any segment, so the prologue keeps its masks. A
+// first segment of at most one tile is behind then.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/analysis/TripCount.h"
 #include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -228,9 +230,18 @@ void PipelineExpansion::expand() {
                                              : fold.getInits()[i]);
   for (Value value : crossing)
     inits.push_back(prologue.lookup(value));
-  auto loop = stage::FoldOp::create(builder, loc, TypeRange(ValueRange(inits)),
-                                    bounds, fold.getSegmentKindsAttr(), inits,
-                                    /*overlap=*/false);
+  // If the first segment has a tile, it was the first; there may be no other.
+  ArrayRef<int32_t> kinds = fold.getSegmentKinds();
+  ArrayRef<Value> remaining(bounds);
+  std::optional<int64_t> most =
+      mostBetween(fold.getBounds()[0], fold.getBounds()[1]);
+  if (kinds.size() > 1 && most && *most <= 1) {
+    kinds = kinds.drop_front();
+    remaining = remaining.drop_front(2);
+  }
+  auto loop = stage::FoldOp::create(
+      builder, loc, TypeRange(ValueRange(inits)), remaining,
+      builder.getDenseI32ArrayAttr(kinds), inits, /*overlap=*/false);
   Block &steady = loop.getBody().emplaceBlock();
   steady.addArgument(builder.getI32Type(), loc);
   for (Value init : inits)
@@ -300,12 +311,25 @@ struct ExpandPipeline : tilewright::impl::ExpandPipelineBase<ExpandPipeline> {
           fold.getBody().front().front().hasAttr(hints::step))
         folds.push_back(fold);
     });
+    // Both sides of a channel, or neither.
+    SmallVector<std::unique_ptr<PipelineExpansion>> expansions;
+    llvm::SmallDenseSet<Value> refused;
     for (stage::FoldOp fold : folds) {
-      PipelineExpansion expansion(fold);
-      if (expansion.plan())
-        expansion.expand();
-      else
+      expansions.push_back(std::make_unique<PipelineExpansion>(fold));
+      if (!expansions.back()->plan())
+        for (Operation &op : fold.getBody().front())
+          if (isa<stage::GetOp, stage::AcquireOp>(op))
+            refused.insert(op.getOperand(0));
+    }
+    for (auto [fold, expansion] : llvm::zip(folds, expansions)) {
+      Block &body = fold.getBody().front();
+      if (llvm::any_of(body, [&](Operation &op) {
+            return isa<stage::GetOp, stage::AcquireOp>(op) &&
+                   refused.contains(op.getOperand(0));
+          }))
         fold.walk([](Operation *op) { op->removeAttr(hints::step); });
+      else
+        expansion->expand();
     }
   }
 };

@@ -24,9 +24,6 @@ inline constexpr llvm::StringLiteral step = "stage.step";
 /// does the first tile of a loop.)
 inline constexpr llvm::StringLiteral wholeRows = "stage.whole_rows";
 
-/// On a stage.kernel, unit: sums meet across lanes in each turn of a loop.
-inline constexpr llvm::StringLiteral sumsInLoop = "stage.sums_in_loop";
-
 /// On the scf.for of a segment, "full" or "partial", if there are several; it
 /// stays, for reports.
 inline constexpr llvm::StringLiteral segment = "stage.segment";

@@ -62,7 +62,7 @@ def ConvertTileToStage : TilewrightPass<"tile-to-stage", "::mlir::ModuleOp"> {
     Option<"target", "target", "std::string", "\"sm_90a\"",
       "the GPU that the stage kernel is for">,
     ListOption<"without", "without", "std::string",
-      "of what the schedule asks for, persistent, descending, section are left out; tma-stores: results go straight from registers; lane-sums: sums meet in the loop">
+      "of what the schedule asks for, persistent, descending, section are left out; tma-stores: results go straight from registers">
   ];
   let dependentDialects = ["::tilewright::stage::StageDialect",
                            "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
@@ -98,6 +98,33 @@ def PlaceTiles : TilewrightPass<"stage-place-tiles", "::tilewright::stage::Kerne
     Where a kernel needs more shared memory than a block has: a stored tile is
     written over a message of its shape, which is given back once the copy
     engine has read the tile.
+  }];
+}
+
+def DeepenChannels : TilewrightPass<"stage-deepen-channels", "::tilewright::stage::KernelOp"> {
+  let summary = "a second slot for messages that come once a tile";
+  let description = [{
+    In a persistent kernel, where shared memory has room: a channel of one slot
+    whose messages products read in place has two, so that the next tile's
+    message need not wait until this one's has been read for the last time.
+  }];
+}
+
+def FoldZeros : TilewrightPass<"stage-fold-zeros", "::tilewright::stage::KernelOp"> {
+  let summary = "what a first tile adds to, or scales, and is 0";
+  let description = [{
+    Zero times a number that is known to be finite is zero, and zero plus a
+    number is that number: what is left of a sum that is scaled and added to,
+    in the tile that is peeled off a fold that starts at 0.
+  }];
+}
+
+def DeferSums : TilewrightPass<"stage-defer-sums", "::tilewright::stage::KernelOp"> {
+  let summary = "sums that a loop carries meet across threads behind it";
+  let description = [{
+    Where a loop adds `tile.reduce sum` to a value that it carries, scaled or
+    not: each thread carries a sum of its own (`stage.thread_sum`), and threads
+    meet in one `tile.reduce sum` behind the last such loop.
   }];
 }
 

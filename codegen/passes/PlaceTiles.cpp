@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/passes/Passes.h"
+#include "codegen/passes/SharedBytes.h"
 #include "codegen/target/Target.h"
 
 namespace tilewright {
@@ -18,24 +19,6 @@ namespace tilewright {
 
 using namespace mlir;
 using namespace tilewright;
-
-/// For barriers and the padding between tiles, at most.
-static constexpr int64_t smallBytes = 2048;
-
-static int64_t sharedBytesOf(stage::KernelOp kernel) {
-  int64_t bytes = smallBytes;
-  kernel.walk([&](Operation *op) {
-    if (auto buffer = dyn_cast<stage::BufferOp>(op))
-      bytes += buffer.getType().sizeInBytes();
-    if (auto channel = dyn_cast<stage::ChannelOp>(op)) {
-      int64_t slot = 0;
-      for (Type type : channel.getType().getMessage())
-        slot += cast<stage::SmemType>(type).sizeInBytes();
-      bytes += static_cast<int64_t>(channel.getDepth()) * slot;
-    }
-  });
-  return bytes;
-}
 
 namespace {
 /// A tile on its way out: written, copied, and read by the copy engine.

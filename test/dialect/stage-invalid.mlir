@@ -275,3 +275,14 @@ stage.kernel @k() grid [] warps 4 {
   // expected-error@+1 {{expected one contracted axis, got 0}}
   %p = stage.mma_sync %a, %a : !s, !s -> !tile.tile<f32, [m = 64, n = 16], #acc>
 }
+
+// -----
+
+#acc = #stage.frag<reg = [n:2:1, m:2:8, n:4:8], lane = [n:4:2, m:8:1], warp = [m:4:16]>
+#part = #stage.frag<reg = [m:2:8], lane = [n:4:1, m:8:1], warp = [m:4:16]>
+stage.kernel @k(in %x: !tile.tensor<f32, [m, n]>) grid [m = 64] warps 4 {
+  %o = arith.constant 0 : i32
+  %t = stage.global_load %x[%o, %o] at [m, n] : !tile.tensor<f32, [m, n]> -> !tile.tile<f32, [m = 64, n = 32], #acc>
+  // expected-error@+1 {{sums over axis 'k', which its operand '!tile.tile<f32, [m = 64, n = 32]}}
+  %s = stage.thread_sum %t over [k] : !tile.tile<f32, [m = 64, n = 32], #acc> -> !tile.tile<f32, [m = 64, n = 4], #part>
+}

@@ -81,7 +81,7 @@ std::vector<ZooCase> test::zooCases() {
       {"b", 2}, {"h", 1}, {"d", 16}, {"e", 24}};
   for (const char *name :
        {"flash", "flash-causal", "flash-tile176", "flash-f32",
-        "flash-documents", "flash-lengths", "backward"})
+        "flash-documents", "flash-lengths", "flash-sink", "backward"})
     add(name, {{"scale", 0.2}}, grouped, lengths);
   add("two-folds", {{"scale", 0.2}}, heads, lengths);
   add("sigmoid-window", {{"scale", 0.2}, {"bias", -1}, {"window", 33}}, heads,

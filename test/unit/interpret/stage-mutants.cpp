@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
                  {"d", 64},
                  {"e", 64}},
                 {{"scale", 0.125}},
-                3,
+                4, // K's first message has an acquire of its own
                 true},
         ZooCase{
             "two-folds",

@@ -23,7 +23,8 @@ static const std::map<std::string, int64_t> extents = {
 
 /// Attention with all that a schedule can ask for: causal; or full, with its
 /// additions beside the products instead of in their accumulators.
-static std::string kernelText(bool isCausal) {
+static std::string kernelText(bool isCausal, int overlap = 1,
+                              int registers = 1) {
   auto file =
       llvm::MemoryBuffer::getFile(isCausal ? TILEWRIGHT_ZOO "/flash-causal.mlir"
                                            : TILEWRIGHT_ZOO "/flash.mlir");
@@ -43,21 +44,22 @@ static std::string kernelText(bool isCausal) {
                       "!tile.tile<f32, [m, e]>");
   }
   size_t from = text.find("#tile.schedule<"), to = text.find('>', from);
-  return text.replace(from, to - from,
-                      "#tile.schedule<{m = 128, n = 64}, consumers = 2, stages "
-                      "= {n = 2}, overlap = 1, persistent = 1, registers = 1, "
-                      "descending = \"m\", section = 2");
+  return text.replace(
+      from, to - from,
+      "#tile.schedule<{m = 128, n = 64}, consumers = 2, stages "
+      "= {n = 2}, overlap = " +
+          std::to_string(overlap) + ", persistent = 1, registers = " +
+          std::to_string(registers) + ", descending = \"m\", section = 2");
 }
 
 static std::string codeOf(llvm::StringRef target,
                           std::vector<std::string> without,
-                          bool isCausal = true) {
+                          const std::string &text) {
   CompileOptions options;
   options.target = target.str();
   options.without = std::move(without);
   options.extents["d"] = options.extents["e"] = 64;
-  llvm::Expected<std::string> ptx =
-      compileTo(Level::ptx, kernelText(isCausal), options);
+  llvm::Expected<std::string> ptx = compileTo(Level::ptx, text, options);
   return ptx ? *ptx : "error: " + llvm::toString(ptx.takeError());
 }
 
@@ -66,13 +68,15 @@ class Without : public ::testing::TestWithParam<std::string> {};
 TEST_P(Without, IsOtherCodeAndTheSameNumbers) {
   std::string step = GetParam(),
               target = step == "prefetch" ? "sm_80" : "sm_90a";
-  bool isCausal = step != "fuse-accumulators";
-  std::string full = codeOf(target, {}, isCausal);
-  std::string less = codeOf(target, {step}, isCausal);
+  std::string text = kernelText(/*isCausal=*/step != "fuse-accumulators",
+                                /*overlap=*/step == "turns" ? 2 : 1,
+                                /*registers=*/step != "deepen");
+  std::string full = codeOf(target, {}, text);
+  std::string less = codeOf(target, {step}, text);
   EXPECT_EQ(less.find("error:"), std::string::npos) << less.substr(0, 400);
   EXPECT_TRUE(full != less) << "the code is the same";
 
-  ParsedKernel parsed = parseKernel(kernelText(isCausal));
+  ParsedKernel parsed = parseKernel(text);
   llvm::Expected<Arguments> inputs =
       randomArguments(parsed.kernel, extents, {{"scale", 0.125}}, 7);
   ASSERT_TRUE(bool(inputs)) << llvm::toString(inputs.takeError());
@@ -106,6 +110,7 @@ TEST(WithoutSteps, AWrongNameIsToldTheRightOnes) {
   std::string text = llvm::toString(checkSteps({"fly"}));
   EXPECT_EQ(text.find("no optional step 'fly'; expected "), 0u) << text;
   EXPECT_NE(text.find("overlap"), std::string::npos) << text;
-  EXPECT_NE(codeOf("sm_90a", {"fly"}).find("no optional step"),
-            std::string::npos);
+  EXPECT_NE(
+      codeOf("sm_90a", {"fly"}, kernelText(true)).find("no optional step"),
+      std::string::npos);
 }
