@@ -599,7 +599,8 @@ int tilewright::runBench(int argc, char **argv) {
   cl::list<std::string> kernels(
       "kernel",
       cl::desc("what to measure: flash, flash-causal, gemm, or only if asked "
-               "for flash-alibi, flash-softcap, flash-window, flash-documents, "
+               "for flash-alibi, flash-key-bias, flash-bias, flash-softcap, "
+               "flash-window, flash-documents, "
                "flash-prefix (causal, and this besides), gemm-nk (B stored as "
                "[n, k]), scores, values (the products of unfused attention, "
                "their shapes as the GEMM's), softmax, rms-norm (of rows: GB/s "

@@ -208,6 +208,26 @@ static double slopeOf(const FlashProblem &p, int64_t h) {
       std::exp2(-8.0 * double(h + 1) / double(p.g * p.r)));
 }
 
+/// Element `index` of a table of biases: any of [-1, 1), the same each time.
+static double biasOf(uint64_t index) {
+  // The finalizer of SplitMix64.
+  uint64_t x = (index + 1) * 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return double((x ^ (x >> 31)) >> 41) * 0x1p-22 - 1;
+}
+
+static HostArray biasTable(std::string name, std::vector<int64_t> sizes) {
+  HostArray array{std::move(name), DType::f32, std::move(sizes), false, {}};
+  auto count = static_cast<uint64_t>(array.count());
+  array.bytes.resize(count * sizeof(float));
+  for (uint64_t i = 0; i < count; ++i) {
+    auto value = static_cast<float>(biasOf(i));
+    std::memcpy(array.bytes.data() + i * sizeof value, &value, sizeof value);
+  }
+  return array;
+}
+
 /// The score of `head`, over batch and heads, for query m and key n.
 static double modifyScore(const FlashProblem &p, double score, int64_t head,
                           int64_t m, int64_t n) {
@@ -216,6 +236,10 @@ static double modifyScore(const FlashProblem &p, double score, int64_t head,
   if (p.variant == "alibi")
     return score - slopeOf(p, head % (p.g * p.r)) *
                        std::fabs(double(n - p.n - (m - p.m)));
+  if (p.variant == "key-bias")
+    return score + biasOf(head / (p.g * p.r) * p.n + n);
+  if (p.variant == "bias")
+    return score + biasOf((head * p.m + m) * p.n + n);
   return score;
 }
 
@@ -308,6 +332,10 @@ Workload bench::makeFlash(const FlashProblem &p) {
                            {"mask", p.causal ? "causal" : "none"}};
   if (p.variant == "alibi" || p.variant == "softcap")
     options["score"] = p.variant;
+  else if (p.variant == "key-bias")
+    options["score"] = "key_bias";
+  else if (p.variant == "bias")
+    options["score"] = "bias";
   else if (p.variant == "window")
     options["mask"] = "causal_window";
   else if (p.variant == "documents")
@@ -344,6 +372,10 @@ Workload bench::makeFlash(const FlashProblem &p) {
       values.push_back(slopeOf(p, h));
     slopes.assign(values);
     work.tables.push_back(std::move(slopes));
+  } else if (p.variant == "key-bias") {
+    work.tables.push_back(biasTable("key_bias", {p.b, p.n}));
+  } else if (p.variant == "bias") {
+    work.tables.push_back(biasTable("bias", {p.b, p.g, p.r, p.m, p.n}));
   } else if (p.variant == "documents") {
     work.tables = {documentTable("query_documents", p.b, p.m),
                    documentTable("key_documents", p.b, p.n)};

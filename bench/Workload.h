@@ -68,7 +68,7 @@ struct FlashProblem {
 /// "alibi"; "softcap", of 30; "window", the last 1024 keys; "documents", of
 /// 1024 tokens each, from tables; "prefix", of 1024 keys that all queries see.
 inline constexpr std::string_view flashVariants[] = {
-    "alibi", "softcap", "window", "documents", "prefix"};
+    "alibi", "key-bias", "bias", "softcap", "window", "documents", "prefix"};
 Workload makeFlash(const FlashProblem &problem);
 
 struct GemmProblem {

@@ -14,7 +14,7 @@ median of 30 launches after 10, each between two events, as `tilewright bench`
 times. Block masks are made once, outside of what is timed.
 
 The first form starts the second and, while that compiles, tunes Tilewright (over
-a few configurations, --configurations). Once both are ready, it lets them time
+a few configurations, --tune). Once both are ready, it lets them time
 each case, one after the other, as often as --rounds says. A case that fails is
 said to, and the others go on; what does not fit into --seconds is left out.
 """
@@ -162,8 +162,8 @@ def ours(args, case, configuration, deadline):
                    "--skip-reference", "--json", out.name]
         if configuration:
             command += ["--configuration", configuration]
-        elif args.configurations:
-            command += ["--configurations", str(args.configurations)]
+        else:
+            command += ["--configuration", args.tune]
         done = None
         try:
             done = subprocess.run(command, capture_output=True, text=True,
@@ -185,7 +185,8 @@ def main():
     parser.add_argument("--cases", type=lambda text: text.split(","), default=list(CASES))
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=58, help="in all")
-    parser.add_argument("--configurations", type=int, default=6, help="to tune over; 0: all")
+    parser.add_argument("--tune", default="BM = 128, BN = 128,",
+                        help="tune over the configurations whose label has this")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--heads", type=int, default=16)
     parser.add_argument("--seq", type=int, default=8192)

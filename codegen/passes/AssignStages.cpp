@@ -10,7 +10,8 @@
 // Where products feed others through element-wise work, the order within a step
 // of the skewed loop is:
 //   1. stage 0: issue the leading products (they need nothing that is carried)
-//   2. stage 1: issue the following products of the tile before
+//   2. stage 1: issue the following products of the tile before; stage 0: loads
+//      into registers
 //   3. stage 0: wait for the leading ones; element-wise work on them
 //   4. stage 1: wait for the following ones, and what hangs on them
 //   5. stage 0: what needs their result, and conversions that feed stage 1,
@@ -223,6 +224,18 @@ bool StageAssignment::compute() {
   };
   issue(leading, 0);
   issue(following, 1);
+
+  // Loads into registers, too, are under way while products are waited for.
+  for (auto load : body.getOps<stage::GlobalLoadOp>()) {
+    OpSet needs;
+    addBackward(load, needs);
+    if (!late.contains(load) && llvm::none_of(needs, [](Operation *op) {
+          return isa<stage::MmaOp, stage::MmaWaitOp>(op);
+        }))
+      for (Operation *op : needs)
+        if (!steps.count(op))
+          place(op, 0);
+  }
 
   // Phase 3 and 5 are told apart by what needs stage 1's carried values.
   OpSet last;

@@ -42,6 +42,10 @@ def TileSplitIndices : TilewrightPass<"tile-split-indices", "::tilewright::tile:
   let summary = "inequalities of a fold's axis in masks become limits of it";
 }
 
+def TileHoistLoads : TilewrightPass<"tile-hoist-loads", "::tilewright::tile::KernelOp"> {
+  let summary = "loads that no axis of a fold selects leave it";
+}
+
 def FuseAccumulators : TilewrightPass<"tile-fuse-accumulators", "::tilewright::tile::KernelOp"> {
   let summary = "an addition to a dot's only use becomes the dot's accumulator";
 }

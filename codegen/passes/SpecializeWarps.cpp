@@ -72,6 +72,11 @@ static LogicalResult copyProducer(Region &program, Block &block,
       builder.clone(op, mapping);
     }
   }
+  // Scalars that only the consumers need.
+  for (Operation &op :
+       llvm::make_early_inc_range(llvm::reverse(*builder.getBlock())))
+    if (isScalarComputation(op) && op.use_empty())
+      op.erase();
   return success();
 }
 
