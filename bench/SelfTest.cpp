@@ -12,6 +12,7 @@
 #include "bench/Matrix.h"
 #include "bench/Options.h"
 #include "bench/ReferenceTests.h"
+#include "bench/RepeatTests.h"
 #include "bench/ZooTests.h"
 #include "runtime/SelfTest.h"
 
@@ -64,6 +65,7 @@ std::vector<SelfTest> allTests() {
   llvm::append_range(tests, apiTests());
   llvm::append_range(tests, referenceTests());
   llvm::append_range(tests, zooTests());
+  llvm::append_range(tests, repeatTests());
   return tests;
 }
 

@@ -2,7 +2,8 @@
 """Flash forward beside PyTorch's kernels: a table over lengths, in turns.
 
     forward_table.py TILEWRIGHT [--dims 128,64] [--lengths 1024,4096,16384]
-                     [--causal 0,1] [--rounds 2] [--json FILE]
+                     [--causal 0,1] [--rounds 2] [--json FILE] [--best FILE]
+                     [--dtype bf16] [--sustained]
 
 16k tokens and 2048 features in all: batch = 16384 / length, heads = 2048 / dim.
 Tilewright's own hand-written Hopper kernel is timed in turns with it. In the
@@ -27,7 +28,7 @@ def numbers(text):
     return [int(item) for item in text.split(",")]
 
 
-def ours(binary, cell, configuration, alone, limit):
+def ours(binary, cell, configuration, args, limit):
     """({implementation: TFLOP/s}, configuration, report), or what was wrong."""
     dim, length, causal = cell
     shape = f"b={16384 // length},g={2048 // dim},r=1,m={length},n={length},d={dim},e={dim}"
@@ -36,7 +37,10 @@ def ours(binary, cell, configuration, alone, limit):
                    "--shape", shape, "--json", out.name]
         if configuration:
             command += ["--configuration", configuration]
-        if alone:
+        command += ["--dtype", args.dtype]
+        if args.sustained:
+            command.append("--sustained")
+        if args.alone or args.sustained:
             command.append("--skip-reference")
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
@@ -51,10 +55,11 @@ def ours(binary, cell, configuration, alone, limit):
     return measured, row["configuration"], report["workloads"][0]
 
 
-def peers(cell, limit):
+def peers(cell, args, limit):
     dim, length, causal = cell
     command = [sys.executable, str(PEERS), "--batch", str(16384 // length), "--heads",
-               str(2048 // dim), "--seq", str(length), "--dim", str(dim)]
+               str(2048 // dim), "--seq", str(length), "--dim", str(dim),
+               "--dtype", args.dtype, "--runs", "200" if args.sustained else "30"]
     if causal:
         command.append("--causal")
     try:
@@ -73,12 +78,20 @@ def main():
     parser.add_argument("--causal", type=numbers, default=[0, 1])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--alone", action="store_true", help="without our hand-written kernels")
+    parser.add_argument("--dtype", choices=("bf16", "f16"), default="bf16")
+    parser.add_argument("--sustained", action="store_true",
+                        help="200 launches in a row, and not 30 from rest")
+    parser.add_argument("--best", help="a table's JSON, whose configurations to take: none is tuned")
     parser.add_argument("--json")
     args = parser.parse_args()
     cells = [(dim, length, causal) for dim in args.dims for causal in args.causal
              for length in args.lengths]
     measured = {cell: {"tilewright": []} for cell in cells}
     best, details = {}, []
+    if args.best:
+        for entry in json.load(open(args.best)):
+            if "configuration" in entry:
+                best[entry["dim"], entry["length"], entry["causal"]] = entry["configuration"]
 
     def show(cell):
         dim, length, causal = cell
@@ -94,19 +107,19 @@ def main():
     for turn in range(args.rounds):
         print("dim causal length  tilewright  by hand     cuDNN  FA-2  ratio  configuration")
         for cell in cells:
-            result = ours(args.tilewright, cell, best.get(cell), args.alone, 240)
+            result = ours(args.tilewright, cell, best.get(cell), args, 240)
             if isinstance(result, str):
                 print(cell, result, file=sys.stderr, flush=True)
             else:
                 # Tuning leaves a hot chip: unless there is no other, the round
                 # that tunes does not count.
-                if turn == 1:
+                if turn == 1 and not args.best:
                     measured[cell] = {"tilewright": []}
                 for name, tflops in result[0].items():
                     measured[cell].setdefault(name, []).append(tflops)
                 best[cell] = result[1]
                 details.append({"round": turn, "cell": cell, "workload": result[2]})
-            for name, tflops in peers(cell, 60).items():
+            for name, tflops in peers(cell, args, 60).items():
                 measured[cell].setdefault(name, []).append(tflops)
             show(cell)
             if args.json:

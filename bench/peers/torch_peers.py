@@ -48,16 +48,19 @@ def main():
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--causal", action="store_true")
     parser.add_argument("--gemm", type=int, default=0)
+    parser.add_argument("--dtype", choices=("bf16", "f16"), default="bf16")
+    parser.add_argument("--runs", type=int, default=30)
     args = parser.parse_args()
 
+    dtype = {"bf16": torch.bfloat16, "f16": torch.float16}[args.dtype]
     if args.gemm:
-        a = torch.randn(args.gemm, args.gemm, device="cuda", dtype=torch.bfloat16)
-        b = torch.randn(args.gemm, args.gemm, device="cuda", dtype=torch.bfloat16)
+        a = torch.randn(args.gemm, args.gemm, device="cuda", dtype=dtype)
+        b = torch.randn(args.gemm, args.gemm, device="cuda", dtype=dtype)
         report(f"cuBLAS {torch.version.cuda} gemm {args.gemm}",
-               median_ms(lambda: a @ b), 2.0 * args.gemm**3)
+               median_ms(lambda: a @ b, runs=args.runs), 2.0 * args.gemm**3)
         return
     shape = (args.batch, args.heads, args.seq, args.dim)
-    q, k, v = (torch.randn(shape, device="cuda", dtype=torch.bfloat16) for _ in range(3))
+    q, k, v = (torch.randn(shape, device="cuda", dtype=dtype) for _ in range(3))
     flops = 4.0 * args.batch * args.heads * args.seq**2 * args.dim
     if args.causal:
         flops /= 2
@@ -65,7 +68,7 @@ def main():
                           ("FlashAttention-2", SDPBackend.FLASH_ATTENTION)):
         with sdpa_kernel(backend):
             ms = median_ms(lambda: torch.nn.functional.scaled_dot_product_attention(
-                q, k, v, is_causal=args.causal))
+                q, k, v, is_causal=args.causal), runs=args.runs)
         report(f"{name} (torch {torch.__version__})", ms, flops)
 
 
