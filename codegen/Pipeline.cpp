@@ -85,8 +85,8 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
   if (with("fuse-accumulators"))
     kernel.addPass(createFuseAccumulators());
 
-  // Loads that are the same in each turn of a fold; after the analysis of masks,
-  // which looks for tables in its body.
+  // Loads that are the same in each turn of a fold; after the analysis of
+  // masks, which looks for tables in its body.
   kernel.addPass(createTileHoistLoads());
 
   // Modifiers leave repeated positions and constants behind.
