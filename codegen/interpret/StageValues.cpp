@@ -110,13 +110,6 @@ ReductionPlan interpret::planReduction(TileType operand,
       if (digit.axis && llvm::is_contained(axes, digit.axis))
         plan.laneBits.push_back(1 << bit);
 
-  SmallVector<StringAttr> kept;
-  SmallVector<int64_t> extents;
-  for (auto [axis, extent] : llvm::zip(operand.getAxes(), operand.getExtents()))
-    if (!llvm::is_contained(axes, axis)) {
-      kept.push_back(axis);
-      extents.push_back(extent);
-    }
   llvm::DenseMap<int64_t, int> registerOf;
   auto key = [&](TileType type, const Coordinates &at) {
     int64_t result = 0;
@@ -124,11 +117,10 @@ ReductionPlan interpret::planReduction(TileType operand,
       result = result * extent + at.lookup(axis);
     return result;
   };
-  if (!kept.empty()) {
-    FragAttr layout = project(attr, kept);
-    plan.result = TileType::get(operand.getContext(), operand.getElementType(),
-                                kept, extents, layout);
-    plan.registers = static_cast<int>(numRegisters(layout));
+  plan.result = rowsOf(operand, axes);
+  if (plan.result) {
+    plan.registers =
+        static_cast<int>(numRegisters(cast<FragAttr>(plan.result.getLayout())));
     for (int reg = 0; reg < plan.registers; ++reg)
       registerOf.try_emplace(
           key(plan.result, tilewright::coordinatesOf(plan.result, reg, 0, 0)),
@@ -138,7 +130,7 @@ ReductionPlan interpret::planReduction(TileType operand,
   for (int64_t reg = 0; reg < numRegisters(attr); ++reg) {
     Coordinates at = tilewright::coordinatesOf(operand, reg, 0, 0);
     bool isNew = seen.insert(key(operand, at)).second;
-    int target = kept.empty() ? 0 : registerOf.lookup(key(plan.result, at));
+    int target = plan.result ? registerOf.lookup(key(plan.result, at)) : 0;
     plan.target.push_back(isNew ? target : -1);
   }
   return plan;

@@ -44,6 +44,15 @@ void place(Steps &steps, Operation *op, int64_t stage) {
   steps[op] = {stage, static_cast<int64_t>(steps.size())};
 }
 
+/// `op` and the ops of the body that it needs, transitively.
+void addBackward(Operation *op, Block &body, OpSet &set) {
+  for (Value operand : op->getOperands())
+    if (Operation *def = operand.getDefiningOp();
+        def && def->getBlock() == &body)
+      addBackward(def, body, set);
+  set.insert(op);
+}
+
 void write(const Steps &steps) {
   for (auto [op, step] : steps)
     op->setAttr(hints::step,
@@ -65,7 +74,7 @@ private:
   void assignSums();
   bool collect();
   void addForward(Operation *op, OpSet &set);
-  void addBackward(Operation *op, OpSet &set);
+  void addBackward(Operation *op, OpSet &set) { ::addBackward(op, body, set); }
   bool carriedByStage1(Value value);
   void place(Operation *op, int64_t stage) { ::place(steps, op, stage); }
 
@@ -85,15 +94,6 @@ void StageAssignment::addForward(Operation *op, OpSet &set) {
   for (Operation *user : op->getUsers())
     if (Operation *inBody = body.findAncestorOpInBlock(*user))
       addForward(inBody, set);
-}
-
-/// `op` and the ops of the body that it needs, transitively.
-void StageAssignment::addBackward(Operation *op, OpSet &set) {
-  for (Value operand : op->getOperands())
-    if (Operation *def = operand.getDefiningOp();
-        def && def->getBlock() == &body)
-      addBackward(def, set);
-  set.insert(op);
 }
 
 /// Loops and other effects are not moved.
@@ -302,12 +302,15 @@ static Steps stepsOfSender(stage::FoldOp fold, const OpSet &late) {
   if (sends[0].empty() || sends[1].empty())
     return {};
 
-  // Scalars do not pass from a tile to the next: either stage has its own.
+  // Scalars do not pass from a tile to the next: each stage has its own.
   SmallVector<Operation *> ops =
       llvm::to_vector(llvm::make_pointer_range(body.without_terminator()));
   Steps steps;
   OpBuilder builder(body.getTerminator());
   for (int64_t stage : {0, 1}) {
+    OpSet needed;
+    for (Operation *send : sends[stage])
+      addBackward(send, body, needed);
     IRMapping own;
     for (Operation *op : ops)
       if (sends[stage].contains(op)) {
@@ -315,19 +318,13 @@ static Steps stepsOfSender(stage::FoldOp fold, const OpSet &late) {
         for (OpOperand &operand : op->getOpOperands())
           operand.set(own.lookupOrDefault(operand.get()));
         place(steps, op, stage);
-      } else if (isPure(op)) {
+      } else if (needed.contains(op)) {
         place(steps, builder.clone(*op, own), stage);
       }
   }
   for (Operation *op : llvm::reverse(ops))
     if (isPure(op))
       op->erase();
-  for (auto &[op, step] : llvm::make_early_inc_range(llvm::reverse(steps)))
-    if (isPure(op) && op->use_empty()) {
-      op->erase();
-      op = nullptr;
-    }
-  steps.remove_if([](auto &step) { return !step.first; });
   return steps;
 }
 

@@ -7,6 +7,7 @@
 #include "codegen/interpret/StageExecutor.h"
 #include "codegen/interpret/TileExecutors.h"
 #include "codegen/passes/Passes.h"
+#include "codegen/target/Target.h"
 #include "codegen/tools/Opt.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -120,6 +121,7 @@ struct Variant {
 /// Runs the kernel at tile 1 and in every other way, prints one line for each.
 static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
                         const TileOptions &base, StringRef passes,
+                        ArrayRef<std::string> targets,
                         const std::vector<std::string> &without) {
   // What the tile extents or the order of tiles change is only the order of
   // fp64 sums. Storage: a few roundings to 16 bits of intermediate values.
@@ -144,10 +146,9 @@ static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
   variants.push_back({"bound storage",
                       createBoundExecutor(scheduledStorage, passes.str()),
                       true});
-  for (const char *target : {"sm_90a", "sm_80"})
-    variants.push_back(
-        {StringRef(target) == "sm_90a" ? "stage" : "stage, sm_80",
-         createStageExecutor(1, 2, target, without), true});
+  for (const std::string &target : targets)
+    variants.push_back({target == "sm_90a" ? "stage" : "stage, " + target,
+                        createStageExecutor(1, 2, target, without), true});
   variants.push_back({"cpu", createCpuExecutor(), true});
 
   Arguments expected = inputs;
@@ -163,6 +164,9 @@ static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
     if (llvm::Error error = variant.executor->run(kernel, got)) {
       llvm::errs() << "tilewright run: " << variant.name << ": "
                    << llvm::toString(std::move(error)) << "\n";
+      if (StringRef(variant.name).starts_with("stage") && targets.size() > 1)
+        llvm::errs() << "  change: if the schedule is for one target, name it "
+                        "by --target\n";
       return false;
     }
     double difference = outputDifference(expected, got, variant.isStorage);
@@ -216,8 +220,10 @@ int tilewright::runInterpret(int argc, char **argv) {
           clEnumValN(Level::cpu, "cpu",
                      "compiled for this machine, with the kernel's "
                      "schedule and in its own types")));
-  cl::opt<std::string> target("target", cl::cat(category), cl::init("sm_90a"),
-                              cl::desc("the GPU of the stage level"));
+  cl::opt<std::string> target(
+      "target", cl::cat(category), cl::init("sm_90a"),
+      cl::desc("the GPU of the stage level; --check takes all "
+               "if none is given"));
   cl::list<std::string> without(
       "without", cl::CommaSeparated, cl::cat(category),
       cl::desc("optional steps to leave out on the way to the stage level"),
@@ -307,9 +313,18 @@ int tilewright::runInterpret(int argc, char **argv) {
                  << llvm::toString(std::move(error)) << "\n";
     return 1;
   }
+  std::vector<std::string> targets{target};
+  if (target.getNumOccurrences() == 0) {
+    SmallVector<StringRef> all;
+    std::string names = targetNames();
+    StringRef(names).split(all, ", ");
+    targets.assign(all.begin(), all.end());
+  }
   if (check)
-    return checkKernel(tileKernel, *arguments, options, passes, leftOut) ? 0
-                                                                         : 1;
+    return checkKernel(tileKernel, *arguments, options, passes, targets,
+                       leftOut)
+               ? 0
+               : 1;
 
   if (useSchedule)
     options.tile = scheduledTiles(kernel);
