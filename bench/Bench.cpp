@@ -1,4 +1,4 @@
-//===- Bench.cpp - `tilewright bench`: tune, check, time, report ----------===//
+//===- Bench.cpp - `tilewright bench`: tune, check, time ----------===//
 //
 // Each workload: every configuration of its kernel is compiled and checked, the
 // wrong ones are out, the fastest is then timed in turns with the hand-written
@@ -10,12 +10,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "bench/Commands.h"
-#include "bench/Machine.h"
 #include "bench/Options.h"
+#include "bench/Report.h"
 #include "codegen/Error.h"
 #include "codegen/Pipeline.h"
 #include "codegen/explain/Explanation.h"
-#include "runtime/Tuner.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -31,20 +30,6 @@ namespace cl = llvm::cl;
 namespace json = llvm::json;
 
 namespace {
-
-/// One implementation on one workload.
-struct Row {
-  std::string implementation, configuration;
-  Timing timing;
-  double flops = 0, peakShare = 0;        ///< share of the measured peak
-  double bytesASecond = 0, copyShare = 0; ///< share of a copy's
-  std::string without; ///< the step that an ablation left out
-  double cost = 0;     ///< of leaving it out: time over that of all steps
-  int64_t peakBytes = 0;
-  std::optional<Accuracy> accuracy;
-  std::string status = "ok"; ///< "ok", "invalid", "out of memory", "failed"
-  std::string reason;        ///< why it is not ok
-};
 
 struct Settings {
   TimingOptions tuning{2, 3, 20, 60};
@@ -231,163 +216,6 @@ static void timeInTurns(Machine &machine, const Workload &work,
     }
   }
 }
-
-//===----------------------------------------------------------------------===//
-// Reporting
-//===----------------------------------------------------------------------===//
-
-/// In what a table shows speed: a CPU has a few thousandths of a GPU's.
-static bool inTera(const Machine &machine) {
-  return machine.target() != dsl::cpu;
-}
-static std::string speed(const Machine &machine, double flops) {
-  return inTera(machine) ? llvm::formatv("{0:f2}", flops * 1e-12).str()
-                         : llvm::formatv("{0:f1}", flops * 1e-9).str();
-}
-static const char *speedUnit(const Machine &machine) {
-  return inTera(machine) ? "TFLOP/s" : "GFLOP/s";
-}
-
-/// What memory bounds is shown by its bytes.
-static std::string speed(const Machine &machine, const Row &row) {
-  return row.bytesASecond > 0 ? llvm::formatv("{0:f1}", row.bytesASecond * 1e-9)
-                              : speed(machine, row.flops);
-}
-
-static void printHeader(const Machine &machine, const Workload &work) {
-  llvm::outs() << "\n" << work.name << "\n";
-  llvm::outs() << llvm::formatv(
-      "  {0,-26}{1,-50}{2,12}{3,12}{4,10}{5,10}{6,8}{7,10}{8,8}  {9}\n", "",
-      "configuration", "median us", "min us", "dev us",
-      work.bytes > 0 ? "GB/s" : speedUnit(machine),
-      work.bytes > 0 ? "% copy" : "% peak", "MiB", "error", "");
-}
-
-static void print(const Machine &machine, const Row &row) {
-  llvm::outs() << llvm::formatv("  {0,-26}{1,-50}", row.implementation,
-                                row.configuration);
-  if (row.timing.samples)
-    llvm::outs() << llvm::formatv(
-        "{0,12:f1}{1,12:f1}{2,10:f1}{3,10}{4,8}{5,10}{6,8}",
-        row.timing.medianUs, row.timing.minUs, row.timing.deviationUs,
-        speed(machine, row),
-        row.bytesASecond > 0
-            ? llvm::formatv("{0:f1}", row.copyShare * 100).str()
-        : row.peakShare ? llvm::formatv("{0:f1}", row.peakShare * 100).str()
-                        : "-",
-        row.peakBytes ? llvm::formatv("{0}", row.peakBytes >> 20).str() : "-",
-        row.accuracy && row.accuracy->plainError
-            ? llvm::formatv("{0:f2}x",
-                            row.accuracy->error / row.accuracy->plainError)
-                  .str()
-            : "-");
-  llvm::outs() << "  " << row.status;
-  if (row.cost > 0)
-    llvm::outs() << llvm::formatv(", {0}{1:f1} % time", row.cost < 1 ? "" : "+",
-                                  (row.cost - 1) * 100);
-  if (!row.reason.empty())
-    llvm::outs() << ": " << llvm::StringRef(row.reason).split('\n').first;
-  llvm::outs() << "\n";
-  llvm::outs().flush();
-}
-
-static json::Object toJson(const Row &row) {
-  json::Object object{{"implementation", row.implementation},
-                      {"configuration", row.configuration},
-                      {"status", row.status},
-                      {"peak_bytes", row.peakBytes}};
-  if (!row.reason.empty())
-    object["reason"] = row.reason;
-  if (row.timing.samples) {
-    object["median_us"] = row.timing.medianUs;
-    object["min_us"] = row.timing.minUs;
-    object["mean_us"] = row.timing.meanUs;
-    object["deviation_us"] = row.timing.deviationUs;
-    object["samples"] = row.timing.samples;
-    object["clock_mhz"] = row.timing.clockMHz;
-    object["power_watts"] = row.timing.powerWatts;
-    object["flops_per_second"] = row.flops;
-    object["share_of_measured_peak"] = row.peakShare;
-    if (row.bytesASecond > 0) {
-      object["bytes_per_second"] = row.bytesASecond;
-      object["share_of_copy"] = row.copyShare;
-    }
-  }
-  if (!row.without.empty())
-    object["without"] = row.without;
-  if (row.cost > 0)
-    object["time_over_all_steps"] = row.cost;
-  if (row.accuracy) {
-    object["error_rms"] = row.accuracy->error;
-    object["error_largest"] = row.accuracy->largest;
-    object["plain_error_rms"] = row.accuracy->plainError;
-    object["plain_error_largest"] = row.accuracy->plainLargest;
-  }
-  return object;
-}
-
-static json::Object toJson(const TunerRow &row) {
-  json::Object object{{"configuration", row.name},
-                      {"status", statusText(row.status)},
-                      {"compile_ms", row.compileMs}};
-  if (row.timing.samples)
-    object["median_us"] = row.timing.medianUs;
-  if (!row.reason.empty())
-    object["reason"] = row.reason;
-  return object;
-}
-
-namespace {
-/// What is known so far, as JSON: written anew whenever there is more, so that
-/// a run that is cut short leaves what it had.
-class Report {
-public:
-  Report(std::string path, json::Object machine)
-      : path(std::move(path)), machine(std::move(machine)) {}
-
-  void begin(const Workload &work) {
-    workloads.push_back(
-        json::Object{{"workload", work.name}, {"flop", work.flops}});
-    if (work.bytes > 0)
-      set("bytes", work.bytes);
-  }
-  /// Something else about the present workload.
-  void set(llvm::StringRef key, json::Value value) {
-    (*workloads.back().getAsObject())[key] = std::move(value);
-  }
-  /// The rows of the present workload, what the tuner tried for it, and the
-  /// machine's peak measured beside (0: not yet).
-  llvm::Error update(llvm::ArrayRef<Row> rows, const json::Array &tuned,
-                     double peak = 0) {
-    json::Array rowsJson;
-    for (const Row &row : rows)
-      rowsJson.push_back(toJson(row));
-    json::Object &workload = *workloads.back().getAsObject();
-    workload["rows"] = std::move(rowsJson);
-    workload["tuned"] = json::Array(tuned);
-    if (peak > 0)
-      workload["measured_peak_flops"] = peak;
-    // Standard output takes only the whole.
-    return path == "-" ? llvm::Error::success() : write();
-  }
-  llvm::Error finish() {
-    return path == "-" ? write() : llvm::Error::success();
-  }
-
-private:
-  llvm::Error write() {
-    if (path.empty())
-      return llvm::Error::success();
-    json::Object all = machine;
-    all["workloads"] = json::Array(workloads);
-    return writeJson(path, std::move(all));
-  }
-
-  std::string path;
-  json::Object machine;
-  json::Array workloads;
-};
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // The command
