@@ -9,6 +9,7 @@
 #include "runtime/KernelCache.h"
 #include "runtime/Assembler.h"
 #include "runtime/Environment.h"
+#include "runtime/KeyLock.h"
 #include "runtime/PlanJson.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -18,7 +19,6 @@
 #include "llvm/Support/CachePruning.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/LockFileManager.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
@@ -253,17 +253,9 @@ Expected<KernelImage> KernelCache::findOrBuild(
     return std::move(*image);
 
   // The lock saves work, no more: whatever goes wrong with it, we build.
-  std::optional<LockFileManager> lock;
+  std::optional<KeyLock> lock;
   if (std::string path = pathOf(key); !folder.empty() && makeFolderOf(path)) {
-    lock.emplace(path);
-    Expected<bool> owned = lock->tryLock();
-    if (!owned) {
-      consumeError(owned.takeError());
-      lock.reset();
-    } else if (!*owned) {
-      (void)lock->waitForUnlockFor(patience);
-      lock.reset();
-    }
+    lock = KeyLock::acquire(folder, key, patience);
     // Another may have stored it between our look and our lock.
     if (std::optional<KernelImage> image = find(key))
       return std::move(*image);

@@ -2,6 +2,7 @@
 #include "Plans.h"
 #include "Text.h"
 #include "runtime/KernelCache.h"
+#include "runtime/KeyLock.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -86,13 +87,23 @@ TEST_F(KernelCacheTest, Keeps) {
   EXPECT_FALSE(found(cache()));
   EXPECT_TRUE(found(cache()));
   EXPECT_EQ(builds, 1);
-  // Nothing else is left behind: no temporary file, no lock.
+  // No temporary file is left behind; the locks of all keys are in one file,
+  // which stays empty.
   std::error_code code;
-  int files = 0;
+  int entries = 0, locks = 0, others = 0;
   for (fs::recursive_directory_iterator it(folder, code), end;
        it != end && !code; it.increment(code))
-    files += it->type() == fs::file_type::regular_file;
-  EXPECT_EQ(files, 1);
+    if (it->type() == fs::file_type::regular_file) {
+      llvm::StringRef name = llvm::sys::path::filename(it->path());
+      uint64_t bytes = 0;
+      EXPECT_FALSE(fs::file_size(it->path(), bytes));
+      ++(name.starts_with("llvmcache-")  ? entries
+         : name == "locks" && bytes == 0 ? locks
+                                         : others);
+    }
+  EXPECT_EQ(entries, 1);
+  EXPECT_EQ(locks, 1);
+  EXPECT_EQ(others, 0);
 }
 
 TEST_F(KernelCacheTest, WhatWasUsedLeastRecentlyGoes) {
@@ -255,6 +266,23 @@ TEST_F(KernelCacheTest, ManyProcesses) {
   auto text = llvm::MemoryBuffer::getFile(log);
   ASSERT_TRUE(bool(text));
   EXPECT_EQ((*text)->getBufferSize(), size_t(keys));
+}
+
+TEST_F(KernelCacheTest, LockIsForOneKey) {
+  using std::chrono::milliseconds;
+  std::optional<KeyLock> one = KeyLock::acquire(folder, "one", milliseconds(0));
+  ASSERT_TRUE(one);
+  EXPECT_FALSE(KeyLock::acquire(folder, "one", milliseconds(30)));
+  EXPECT_TRUE(KeyLock::acquire(folder, "two", milliseconds(0)));
+  // Who waits gets it as soon as it is free.
+  std::thread other([&] {
+    std::this_thread::sleep_for(milliseconds(30));
+    one.reset();
+  });
+  EXPECT_TRUE(KeyLock::acquire(folder, "one", std::chrono::seconds(20)));
+  other.join();
+  EXPECT_FALSE(
+      KeyLock::acquire(std::string(folder) + "/none", "one", milliseconds(0)));
 }
 
 TEST_F(KernelCacheTest, ManyThreads) {
