@@ -314,7 +314,10 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
     } else {
       ours.status = "failed";
       ours.reason = choices.empty()
-                        ? "the schedule has no such configuration"
+                        ? "no feasible configuration's label has '" +
+                              wanted.str() +
+                              "': `tilewright compile --configurations` lists "
+                              "them"
                         : result.rows[0].name + ": " + result.rows[0].reason;
     }
     rows.push_back(std::move(ours));

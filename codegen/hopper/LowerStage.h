@@ -128,7 +128,6 @@ private:
   std::optional<TileQueue> queue;
   llvm::DenseMap<Value, int64_t> bufferOffsets;
   llvm::SmallVector<int64_t> scratchOffsets; ///< of each role
-  /// Sums that threads keep to themselves until their loop ends.
   Value blockThread, blockWarpgroup;
   mlir::Block *exitBlock = nullptr;
   mlir::Block *initBlock = nullptr; ///< run by thread 0 before all else

@@ -288,6 +288,10 @@ private:
   Step rename(Agent &agent, tile::RenameOp op);
   Step index(Agent &agent, stage::IndexOp op);
   Step threadSum(Agent &agent, stage::ThreadSumOp op);
+  /// Leaves what a warpgroup has in `exchange`, once; true when all warpgroups
+  /// of its role have: then `op` is over for this one.
+  bool meet(Agent &agent, mlir::Operation *op, Shared &exchange,
+            llvm::function_ref<void()> bring);
   Step convert(Agent &agent, stage::ConvertLayoutOp op);
   Step read(Agent &agent, stage::ReadOp op);
   Step write(Agent &agent, stage::WriteOp op);

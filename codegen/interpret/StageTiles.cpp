@@ -217,6 +217,23 @@ Machine::Step Machine::executeTile(Agent &agent, Operation &op) {
 // Other ops on registers
 //===----------------------------------------------------------------------===//
 
+bool Machine::meet(Agent &agent, Operation *op, Shared &exchange,
+                   llvm::function_ref<void()> bring) {
+  if (!agent.isAtBarrier) {
+    bring();
+    ++exchange.arrived;
+    ++progress;
+    agent.isAtBarrier = true;
+  }
+  if (exchange.arrived < agent.groups) {
+    agent.waitsFor = "for the other warpgroups of its role";
+    return false;
+  }
+  agent.isAtBarrier = false;
+  ++agent.executions[op];
+  return true;
+}
+
 /// The registers of each thread combined: plan.registers of all threads.
 static std::vector<double> combineInThreads(const Fragment &operand,
                                             const ReductionPlan &plan,
@@ -298,7 +315,7 @@ Machine::Step Machine::reduce(Agent &agent, tile::ReduceOp op) {
       int64_t at = kept ? kept->elementOf(reg, first + thread) : 0;
       return static_cast<size_t>(at * plan.parts);
     };
-    if (!agent.isAtBarrier) {
+    bool met = meet(agent, op, exchange, [&] {
       int64_t count = kept ? plan.result.numElements() : 1;
       exchange.values.resize(static_cast<size_t>(count * plan.parts));
       for (int reg = 0; reg < plan.registers; ++reg)
@@ -306,16 +323,9 @@ Machine::Step Machine::reduce(Agent &agent, tile::ReduceOp op) {
           exchange.values[placeOf(reg, thread) +
                           plan.partOf[(first + thread) / 32]] =
               sums[reg * kGroupThreads + thread];
-      ++exchange.arrived;
-      ++progress;
-      agent.isAtBarrier = true;
-    }
-    if (exchange.arrived < agent.groups) {
-      agent.waitsFor = "for the other warpgroups of its role";
+    });
+    if (!met)
       return Step::blocked;
-    }
-    agent.isAtBarrier = false;
-    ++agent.executions[op];
     for (int reg = 0; reg < plan.registers; ++reg)
       for (int thread = 0; thread < kGroupThreads; ++thread) {
         const double *parts = exchange.values.data() + placeOf(reg, thread);
@@ -421,23 +431,16 @@ Machine::Step Machine::convert(Agent &agent, stage::ConvertLayoutOp op) {
   unsigned time = agent.executions.lookup(op);
   Shared &exchange = shared[{op, time}];
   int first = agent.group * kGroupThreads;
-  if (!agent.isAtBarrier) {
+  bool met = meet(agent, op, exchange, [&] {
     FragmentPtr operand = touch(agent, op, op.getOperand());
     exchange.values.resize(static_cast<size_t>(from.numElements()));
     for (int reg = 0; reg < operand->registers; ++reg)
       for (int thread = 0; thread < kGroupThreads; ++thread)
         exchange.values[held->elementOf(reg, first + thread)] =
             operand->registerAt(reg)[thread];
-    ++exchange.arrived;
-    ++progress;
-    agent.isAtBarrier = true;
-  }
-  if (exchange.arrived < agent.groups) {
-    agent.waitsFor = "for the other warpgroups of its role";
+  });
+  if (!met)
     return Step::blocked;
-  }
-  agent.isAtBarrier = false;
-  ++agent.executions[op];
   FragmentPtr result = makeFragment(agent, op, to);
   // The two types may list their axes in different orders.
   SmallVector<int> place;

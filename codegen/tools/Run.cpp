@@ -147,8 +147,8 @@ static bool checkKernel(tile::KernelOp kernel, const Arguments &inputs,
                       createBoundExecutor(scheduledStorage, passes.str()),
                       true});
   for (const std::string &target : targets)
-    variants.push_back({target == "sm_90a" ? "stage" : "stage, " + target,
-                        createStageExecutor(1, 2, target, without), true});
+    variants.push_back(
+        {"stage, " + target, createStageExecutor(1, 2, target, without), true});
   variants.push_back({"cpu", createCpuExecutor(), true});
 
   Arguments expected = inputs;
