@@ -1,5 +1,6 @@
 //===- LaunchBinder.cpp - Arguments checked against a plan ------*- C++ -*-===//
 #include "runtime/LaunchBinder.h"
+#include "codegen/analysis/PositionRange.h"
 
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
@@ -320,11 +321,10 @@ Error LaunchBinder::checkTensor(int arg, const ArgumentValue &value,
   }
   bool empty = false;
   for (int dim = 0; dim < rank; ++dim) {
-    if (tensor.sizes[dim] < 0 || !isInt<32>(tensor.sizes[dim]))
-      return argumentError(arg, dimensionText(argument, dim) +
-                                    ": expected an extent of 0 to 2147483647, "
-                                    "got " +
-                                    Twine(tensor.sizes[dim]));
+    if (tensor.sizes[dim] < 0 || tensor.sizes[dim] > longestAxis)
+      return argumentError(
+          arg, dimensionText(argument, dim) + ": expected an extent of 0 to " +
+                   Twine(longestAxis) + ", got " + Twine(tensor.sizes[dim]));
     empty |= tensor.sizes[dim] == 0;
   }
   if (empty)

@@ -4,6 +4,7 @@
 // that a row statistic meets its tile without any data moving.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/analysis/PositionRange.h"
 #include "codegen/hopper/LowerStage.h"
 #include "codegen/passes/Hints.h"
 
@@ -180,9 +181,44 @@ LogicalResult StageLowering::emitElementwise(Operation *op) {
   return success();
 }
 
+/// Positions as floats: what differs between a thread's registers are
+/// constants, so one conversion serves all, and an element costs an addition.
+/// Beyond 2^24, where a float is no longer exact, it is rounded twice.
+LogicalResult StageLowering::emitCastOfPositions(tile::CastOp op) {
+  Value operand = op.getOperand();
+  auto magnitude = operand.getDefiningOp<tile::UnaryOp>();
+  if (magnitude && magnitude.getKind() == tile::UnaryKind::abs)
+    operand = magnitude.getOperand();
+  else
+    magnitude = {};
+  if (!tile::elementTypeOf(operand.getType()).isInteger(32) ||
+      !isSumOfPositions(operand))
+    return failure();
+  FailureOr<Values> sums =
+      operandFor(op, operand, op.getType(), /*computed=*/true);
+  if (failed(sums))
+    return failure();
+  Values elements;
+  for (Value sum : *sums) {
+    Position place = positionOf(sum);
+    if (std::abs(place.constant) > positionSlack)
+      place = {sum, 0};
+    Value element = nvvm.intToFp(place.base, nvvm.f32);
+    if (place.constant)
+      element = nvvm.fadd(
+          element, nvvm.constFloat(APFloat(float(place.constant)), nvvm.f32));
+    elements.push_back(magnitude ? nvvm.fabs(element) : element);
+  }
+  bindComputed(op, elements);
+  return success();
+}
+
 LogicalResult StageLowering::emitCast(tile::CastOp op) {
   Type from = tile::elementTypeOf(op.getOperand().getType());
   Type to = tile::elementTypeOf(op.getType());
+  if (isa<TileType>(op.getType()) && (to.isF32() || is16BitFloat(to)) &&
+      succeeded(emitCastOfPositions(op)))
+    return success();
   FailureOr<Values> operand =
       operandFor(op, op.getOperand(), op.getType(), /*computed=*/true);
   if (failed(operand))

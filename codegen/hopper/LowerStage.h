@@ -220,6 +220,8 @@ private:
   void reduceThreads(tile::ReduceOp op, Values &values);
   void reduceWarps(tile::ReduceOp op, Values &values);
   LogicalResult emitCast(tile::CastOp op);
+  /// Fails, and says nothing, if the operand is no sum of positions.
+  LogicalResult emitCastOfPositions(tile::CastOp op);
   LogicalResult emitRename(tile::RenameOp op);
   LogicalResult emitIndex(stage::IndexOp op);
   Value combine(tile::ReduceKind kind, Value a, Value b);

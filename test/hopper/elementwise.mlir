@@ -97,3 +97,41 @@ stage.kernel @over_warps(in %x: !x, out %y: !y) grid [m = 1] warps 4 {
   %s = tile.reduce sum %f over [n] : !tile.tile<f32, [m = 1, n = 256], #wide> -> !tile.tile<f32, [m = 1], #all>
   stage.global_store %s -> %y[%t] at [m] : !tile.tile<f32, [m = 1], #all>, !y
 }
+
+// Distances as floats: one conversion, and a constant for each of the others.
+// CHECK-LABEL: llvm.func @positions
+// CHECK-DAG: %[[ONE:.*]] = llvm.mlir.constant(1.000000e+00 : f32)
+// CHECK-DAG: %[[NINE:.*]] = llvm.mlir.constant(9.000000e+00 : f32)
+// CHECK: %[[FIRST:.*]] = llvm.sitofp
+// CHECK: %[[SUM:.*]] = llvm.fadd %[[FIRST]], %[[ONE]]
+// CHECK: llvm.intr.fabs(%[[SUM]])
+// CHECK: %[[SECOND:.*]] = llvm.sitofp
+// CHECK: llvm.fadd %[[SECOND]], %[[NINE]]
+stage.kernel @positions(out %y: !tile.tensor<f32, [m]>) grid [m = 64] warps 4 {
+  %t = stage.tile_id m
+  %c64 = arith.constant 64 : i32
+  %m0 = arith.muli %t, %c64 : i32
+  %one = tile.constant 1 : i32 -> i32
+  %i = stage.index m from %m0 -> !tile.tile<i32, [m = 64], #rows>
+  %n = tile.extent m
+  %d = tile.binary sub %i, %n : (!tile.tile<i32, [m = 64], #rows>, i32) -> !tile.tile<i32, [m = 64], #rows>
+  %e = tile.binary add %d, %one : (!tile.tile<i32, [m = 64], #rows>, i32) -> !tile.tile<i32, [m = 64], #rows>
+  %a = tile.unary abs %e : (!tile.tile<i32, [m = 64], #rows>) -> !tile.tile<i32, [m = 64], #rows>
+  %f = tile.cast %a : !tile.tile<i32, [m = 64], #rows> -> !rows
+  stage.global_store %f -> %y[%m0] at [m] : !rows, !tile.tensor<f32, [m]>
+}
+
+// Twice a position may wrap, and then does so before it is a float.
+// CHECK-LABEL: llvm.func @mayWrap
+// CHECK-COUNT-2: llvm.sitofp
+// CHECK-NOT: llvm.fadd
+// CHECK: llvm.return
+stage.kernel @mayWrap(out %y: !tile.tensor<f32, [m]>) grid [m = 64] warps 4 {
+  %t = stage.tile_id m
+  %c64 = arith.constant 64 : i32
+  %m0 = arith.muli %t, %c64 : i32
+  %i = stage.index m from %m0 -> !tile.tile<i32, [m = 64], #rows>
+  %d = tile.binary add %i, %i : (!tile.tile<i32, [m = 64], #rows>, !tile.tile<i32, [m = 64], #rows>) -> !tile.tile<i32, [m = 64], #rows>
+  %f = tile.cast %d : !tile.tile<i32, [m = 64], #rows> -> !rows
+  stage.global_store %f -> %y[%m0] at [m] : !rows, !tile.tensor<f32, [m]>
+}
