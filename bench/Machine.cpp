@@ -5,7 +5,7 @@
 #include "kernels/reference/Attention.h"
 #include "kernels/reference/Gemm.h"
 #include "runtime/CpuKernel.h"
-#include "runtime/KernelCache.h"
+#include "runtime/LoadKernel.h"
 #include "runtime/TensorPeak.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -210,15 +210,8 @@ llvm::Expected<Machine::Launch>
 GpuMachine::compile(const std::string &mlir,
                     const std::vector<std::string> &without) {
   CompileOptions options = compileOptions(without);
-  // The code depends on the extents of axes held whole.
-  std::string key = mlir;
-  for (const auto &[axis, extent] : work->extents)
-    key += llvm::formatv("// {0} = {1}\n", axis, extent);
-  for (const std::string &step : without)
-    key += "// without " + step + "\n";
   llvm::Expected<std::unique_ptr<Kernel>> kernel =
-      loadCached(device, key, options.target,
-                 [&] { return compileKernel(mlir, options); });
+      loadKernel(device, mlir, [mlir] { return mlir; }, options);
   if (!kernel)
     return kernel.takeError();
   return [this, kernel = std::shared_ptr<Kernel>(std::move(*kernel))] {

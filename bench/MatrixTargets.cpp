@@ -3,7 +3,7 @@
 #include "codegen/Compile.h"
 #include "runtime/Assembler.h"
 #include "runtime/CpuLoader.h"
-#include "runtime/KernelCache.h"
+#include "runtime/LoadKernel.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -192,10 +192,8 @@ private:
   Expected<std::unique_ptr<LoadedKernel>>
   load(const std::string &text, const std::string &label,
        const std::map<std::string, int64_t> &whole) override {
-    Expected<std::unique_ptr<tilewright::Kernel>> loaded =
-        loadCached(device, keyOf(text, whole), target.name, [&] {
-          return compileKernel(text, optionsFor(target.name, whole));
-        });
+    Expected<std::unique_ptr<tilewright::Kernel>> loaded = loadKernel(
+        device, text, [text] { return text; }, optionsFor(target.name, whole));
     if (!loaded)
       return loaded.takeError();
     return std::make_unique<LoadedOnGpu>(device, std::move(*loaded), label);

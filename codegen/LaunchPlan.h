@@ -94,6 +94,8 @@ struct TensorMapSpec {
   std::vector<int> dims;
   std::vector<int64_t> box; ///< elements, innermost first
   int swizzleBytes = 0;     ///< 0, 32, 64 or 128
+  /// The kernel, compiled without the step "copies", needs no such descriptor.
+  bool replaceable = false;
 };
 
 /// One parameter of the entry point.

@@ -22,6 +22,7 @@ static constexpr OptionalStep steps[] = {
     {"descending", "the longest tiles first"},
     {"section", "tiles in sections that share a cache"},
     {"tma-stores", "results through shared memory and the copy engine"},
+    {"copies", "what stands beside products brought by the copy engine, too"},
     {"registers", "what loops multiply by held in registers"},
     {"deepen", "a second slot for what comes once a tile"},
     {"prefetch", "copies of a loop issued tiles ahead by its own warps"},

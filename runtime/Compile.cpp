@@ -13,7 +13,7 @@
 #include "dsl/Module.h"
 #include "runtime/Assembler.h"
 #include "runtime/CpuLoader.h"
-#include "runtime/KernelCache.h"
+#include "runtime/LoadKernel.h"
 #include "runtime/Timing.h"
 #include "runtime/Tuner.h"
 
@@ -199,19 +199,16 @@ llvm::Error Executable::State::load(const dsl::Kernel &scheduled,
                                     ArrayRef<int64_t> extents, Loaded &result) {
   CompileOptions options;
   options.target = target.name;
-  // What the code depends on; where the source stands is none of it.
   std::string key = scheduled.mlir();
-  for (auto [axis, extent] : zip_equal(whole, extents)) {
+  for (auto [axis, extent] : zip_equal(whole, extents))
     options.extents[axis.axis] = extent;
+  auto text = [scheduled] { return scheduled.mlir(/*withLocations=*/true); };
+  if (device)
+    return loadKernel(*device, key, text, options).moveInto(result.onGpu);
+  for (auto [axis, extent] : zip_equal(whole, extents))
     key += formatv("// {0} = {1}\n", axis.axis, extent);
-  }
-  auto compile = [&] {
-    return compileKernel(scheduled.mlir(/*withLocations=*/true), options);
-  };
-  if (!device)
-    return loadCachedOnCpu(key, compile).moveInto(result.onCpu);
-  return loadCached(*device, key, options.target, compile)
-      .moveInto(result.onGpu);
+  return loadCachedOnCpu(key, [&] { return compileKernel(text(), options); })
+      .moveInto(result.onCpu);
 }
 
 /// What to say of whole axes that are longer than GPUs like.

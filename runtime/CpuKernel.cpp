@@ -73,7 +73,7 @@ Error CpuKernel::run(ArrayRef<ArgumentValue> positional,
     return error;
   if (Error error = parameters.update(
           binder, binding,
-          [](int, const TensorMapShape &, cuda::CUtensorMap &) {
+          [](const Parameter &, const TensorMapShape &, cuda::CUtensorMap &) {
             return Error::success();
           }))
     return error;

@@ -4,7 +4,7 @@
 #include "codegen/Compile.h"
 #include "codegen/dialect/TileDialect.h"
 #include "runtime/HostData.h"
-#include "runtime/KernelCache.h"
+#include "runtime/LoadKernel.h"
 
 using namespace llvm;
 using namespace tilewright;
@@ -49,16 +49,8 @@ Error GpuExecutor::run(mlir::Operation *op, Arguments &arguments) {
   raw_string_ostream os(text);
   op->print(os);
 
-  // The key must hold the extents that the code is specialised to.
-  std::string keyed = text;
-  std::map<std::string, int64_t> ordered;
-  for (const auto &extent : options.extents)
-    ordered[extent.getKey().str()] = extent.getValue();
-  for (const auto &[axis, extent] : ordered)
-    keyed += "\n// " + axis + " = " + std::to_string(extent);
   Expected<std::unique_ptr<Kernel>> kernel =
-      loadCached(device, keyed, options.target,
-                 [&] { return compileKernel(text, options); });
+      loadKernel(device, text, [text] { return text; }, options);
   if (!kernel)
     return kernel.takeError();
 

@@ -182,7 +182,7 @@ Error Kernel::growWorkspaces() {
   return Error::success();
 }
 
-Error Kernel::encode(int arg, const TensorMapShape &shape,
+Error Kernel::encode(int arg, bool replaceable, const TensorMapShape &shape,
                      CUtensorMap &map) const {
   static constexpr uint32_t ones[5] = {1, 1, 1, 1, 1};
   const DriverApi &api = theDevice.driver();
@@ -193,6 +193,8 @@ Error Kernel::encode(int arg, const TensorMapShape &shape,
       TensorMapOobFill::none);
   if (result == success) [[likely]]
     return Error::success();
+  if (replaceable)
+    return make_error<NotCopyable>("the driver makes no tensor map of it");
   std::string text;
   raw_string_ostream os(text);
   os << "cuTensorMapEncodeTiled for argument '" << binder.plan().args[arg].name
@@ -218,29 +220,41 @@ unsigned Kernel::blocksFor(int64_t tiles) const {
   return unsigned(blocks);
 }
 
+Error Kernel::bindAndEncode(ArrayRef<ArgumentValue> positional,
+                            ArrayRef<NamedArgument> named) {
+  if (Error error = binder.bind(positional, named, theDevice.index(), binding))
+    return error;
+  if (binding.tiles == 0)
+    return Error::success();
+  if (Error error = theDevice.activate())
+    return error;
+  if (binding.shapesChanged)
+    if (Error error = growWorkspaces())
+      return error;
+  return parameters->update(
+      binder, binding,
+      [&](const Parameter &parameter, const TensorMapShape &shape,
+          CUtensorMap &map) {
+        return encode(parameter.arg, parameter.map.replaceable, shape, map);
+      });
+}
+
 Error Kernel::launch(ArrayRef<ArgumentValue> positional,
                      ArrayRef<NamedArgument> named, CUstream stream) {
   std::lock_guard lock(mutex);
-  if (Error error = binder.bind(positional, named, theDevice.index(), binding))
-    return error;
+  Error failure = bindAndEncode(positional, named);
   // What the binding holds, the parameters hold, too: else it starts afresh.
-  if (binding.tiles == 0) {
+  if (failure || binding.tiles == 0)
     binding = binder.emptyBinding();
-    return Error::success();
+  if (failure.isA<NotCopyable>() && makeSubstitute) {
+    consumeError(std::move(failure));
+    if (!substitute)
+      if (Error error = makeSubstitute().moveInto(substitute))
+        return error;
+    return substitute->launch(positional, named, stream);
   }
-  Error failure = theDevice.activate();
-  if (!failure && binding.shapesChanged)
-    failure = growWorkspaces();
-  if (!failure)
-    failure = parameters->update(
-        binder, binding,
-        [&](int arg, const TensorMapShape &shape, CUtensorMap &map) {
-          return encode(arg, shape, map);
-        });
-  if (failure) {
-    binding = binder.emptyBinding();
+  if (failure || binding.tiles == 0)
     return failure;
-  }
   if (binding.shapesChanged)
     config.gridDimX = blocksFor(binding.tiles);
   config.stream = stream;

@@ -14,6 +14,7 @@
 #include "runtime/Device.h"
 #include "runtime/ParameterBlock.h"
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -48,6 +49,11 @@ public:
                      llvm::ArrayRef<NamedArgument> named = {},
                      cuda::CUstream stream = nullptr);
 
+  /// Makes the kernel that takes over launches with tensors that the copy
+  /// engine cannot read (NotCopyable), when the first one comes.
+  using Maker = std::function<llvm::Expected<std::unique_ptr<Kernel>>()>;
+  void setSubstitute(Maker maker) { makeSubstitute = std::move(maker); }
+
   const LaunchPlan &plan() const { return binder.plan(); }
   Device &device() const { return theDevice; }
   int registers() const { return registerCount; }    ///< per thread
@@ -61,7 +67,9 @@ private:
   llvm::Error prepare(llvm::StringRef assemblerLog);
   llvm::Error allocateScratch();
   llvm::Error growWorkspaces();
-  llvm::Error encode(int arg, const TensorMapShape &shape,
+  llvm::Error bindAndEncode(llvm::ArrayRef<ArgumentValue> positional,
+                            llvm::ArrayRef<NamedArgument> named);
+  llvm::Error encode(int arg, bool replaceable, const TensorMapShape &shape,
                      cuda::CUtensorMap &map) const;
   unsigned blocksFor(int64_t tiles) const;
 
@@ -78,6 +86,8 @@ private:
   cuda::CUlaunchConfig config = {};
   cuda::CUlaunchAttribute clusterAttribute = {};
   Binding binding;
+  Maker makeSubstitute;
+  std::unique_ptr<Kernel> substitute;
   std::mutex mutex;
   int registerCount = 0;
   int64_t localMemory = 0;

@@ -144,6 +144,8 @@ Error LaunchBinder::analyse() {
       if (need.tensorMap && need.innermost != map.dims[0])
         return wrong("gives '" + argument.name +
                      "' a second innermost dimension");
+      need.replaceable =
+          map.replaceable && (!need.tensorMap || need.replaceable);
       need.tensorMap = true;
       need.innermost = map.dims[0];
       need.alignBytes = std::max(need.alignBytes, tensorMapAlignBytes);
@@ -337,7 +339,16 @@ Error LaunchBinder::checkTensor(int arg, const ArgumentValue &value,
   return checkLayout(arg, tensor);
 }
 
+char NotCopyable::ID = 0;
+
 Error LaunchBinder::checkLayout(int arg, const TensorRef &tensor) const {
+  Error error = findFault(arg, tensor);
+  if (error && needs[arg].replaceable)
+    return make_error<NotCopyable>(toString(std::move(error)));
+  return error;
+}
+
+Error LaunchBinder::findFault(int arg, const TensorRef &tensor) const {
   const Argument &argument = thePlan.args[arg];
   const Need &need = needs[arg];
   const int64_t elementBytes = bytesOf(argument.type);

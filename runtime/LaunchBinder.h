@@ -28,6 +28,15 @@ struct Binding {
   int64_t tiles = 0;                  ///< work items; 0: nothing to do
 };
 
+/// A tensor lies in memory as the copy engine cannot read it. The kernel,
+/// compiled without the step "copies", may take it.
+class NotCopyable : public llvm::ErrorInfo<NotCopyable, llvm::StringError> {
+public:
+  static char ID;
+  explicit NotCopyable(const llvm::Twine &text)
+      : ErrorInfo(text, llvm::inconvertibleErrorCode()) {}
+};
+
 class LaunchBinder {
 public:
   /// Fails if the plan contradicts itself, which is a fault of the compiler.
@@ -54,6 +63,7 @@ private:
   struct Need {
     bool pointer = false;
     bool tensorMap = false;
+    bool replaceable = false; ///< all its tensor maps are
     int64_t alignBytes = 1;
     unsigned stridesPassed = 0; ///< bit per dimension with a stride parameter
     int innermost = -1;         ///< innermost dimension of its tensor maps
@@ -70,6 +80,7 @@ private:
   llvm::Error checkTensor(int arg, const ArgumentValue &value,
                           int device) const;
   llvm::Error checkLayout(int arg, const TensorRef &tensor) const;
+  llvm::Error findFault(int arg, const TensorRef &tensor) const;
   llvm::Error checkExtents(llvm::ArrayRef<const ArgumentValue *> byArg,
                            llvm::MutableArrayRef<int64_t> extents) const;
   llvm::Expected<int64_t> countTiles(llvm::ArrayRef<int64_t> extents) const;

@@ -92,7 +92,9 @@ void ParameterBlock::setWorkspace(const LaunchBinder &binder, int number,
 
 Error ParameterBlock::update(
     const LaunchBinder &binder, const Binding &binding,
-    function_ref<Error(int, const TensorMapShape &, CUtensorMap &)> encode) {
+    function_ref<Error(const Parameter &, const TensorMapShape &,
+                       CUtensorMap &)>
+        encode) {
   if (!binding.anyChanged)
     return Error::success();
   for (auto [parameter, slot] : zip_equal(binder.plan().params, slots)) {
@@ -111,10 +113,9 @@ Error ParameterBlock::update(
     const TensorRef &tensor = value.tensor;
     switch (parameter.kind) {
     case Parameter::Kind::tensorMap:
-      if (Error error =
-              encode(parameter.arg,
-                     shapeTensorMap(parameter.map, tensor, emptyAddress),
-                     *static_cast<CUtensorMap *>(slot)))
+      if (Error error = encode(
+              parameter, shapeTensorMap(parameter.map, tensor, emptyAddress),
+              *static_cast<CUtensorMap *>(slot)))
         return error;
       break;
     case Parameter::Kind::pointer:

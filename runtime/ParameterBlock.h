@@ -43,11 +43,11 @@ public:
 
   /// Rewrites what `binding` says has changed. `encode` fills a tensor map; it
   /// is not called on the CPU.
-  llvm::Error
-  update(const LaunchBinder &binder, const Binding &binding,
-         llvm::function_ref<llvm::Error(int arg, const TensorMapShape &shape,
-                                        cuda::CUtensorMap &map)>
-             encode);
+  llvm::Error update(const LaunchBinder &binder, const Binding &binding,
+                     llvm::function_ref<llvm::Error(const Parameter &parameter,
+                                                    const TensorMapShape &shape,
+                                                    cuda::CUtensorMap &map)>
+                         encode);
 
   /// Where workspace `number` of the plan is from now on.
   void setWorkspace(const LaunchBinder &binder, int number, void *address);

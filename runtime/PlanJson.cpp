@@ -64,7 +64,8 @@ static bool fromJSON(const json::Value &value, TensorMapSpec &to,
                      json::Path path) {
   json::ObjectMapper map(value, path);
   return map && map.map("dims", to.dims) && map.map("box", to.box) &&
-         map.map("swizzleBytes", to.swizzleBytes);
+         map.map("swizzleBytes", to.swizzleBytes) &&
+         map.mapOptional("replaceable", to.replaceable);
 }
 
 static bool fromJSON(const json::Value &value, Parameter &to, json::Path path) {
@@ -120,7 +121,8 @@ static json::Value toJSON(const Parameter &parameter) {
   case Parameter::Kind::tensorMap:
     object["map"] = json::Object{{"dims", parameter.map.dims},
                                  {"box", parameter.map.box},
-                                 {"swizzleBytes", parameter.map.swizzleBytes}};
+                                 {"swizzleBytes", parameter.map.swizzleBytes},
+                                 {"replaceable", parameter.map.replaceable}};
     break;
   case Parameter::Kind::pointer:
     object["alignBytes"] = parameter.alignBytes;

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/hopper/LowerStage.h"
+#include "codegen/passes/Hints.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -215,6 +216,7 @@ LogicalResult StageLowering::forEachBox(
   }
 
   TensorMapSpec spec;
+  spec.replaceable = op->hasAttr(hints::replaceable);
   spec.swizzleBytes = static_cast<int>(swizzle);
   for (size_t i = dims.size(); i-- > 0;) {
     const auto *axis = llvm::find(axes, dims[i]);

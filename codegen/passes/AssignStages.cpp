@@ -101,7 +101,7 @@ bool StageAssignment::isMovable() {
   return llvm::all_of(body, [](Operation &op) {
     return isa<stage::GetOp, stage::ReleaseOp, stage::MmaOp, stage::MmaFenceOp,
                stage::MmaCommitOp, stage::MmaWaitOp, stage::YieldOp,
-               stage::GlobalLoadOp>(op) ||
+               stage::GlobalLoadOp, stage::ReadOp>(op) ||
            (isPure(&op) && op.getNumRegions() == 0);
   });
 }

@@ -30,6 +30,39 @@ using tile::TileType;
 // Structure
 //===----------------------------------------------------------------------===//
 
+/// Is the value wanted where no mask is? What only masks compare is not wanted
+/// in full segments.
+static bool reachesBeyondMasks(Value value) {
+  return llvm::any_of(value.getUses(), [](OpOperand &use) {
+    Operation *user = use.getOwner();
+    if (auto mask = dyn_cast<tile::MaskOp>(user))
+      return use.get() != mask.getLive();
+    return !isElementwise(user) || reachesBeyondMasks(user->getResult(0));
+  });
+}
+
+/// Beside products, whose operands the copy engine brings, element-wise work
+/// has its operands brought as well: threads that load them themselves hold
+/// registers and wait.
+void StageBuilder::findCopies(tile::FoldOp fold) {
+  Block &body = fold.getBody().front();
+  if (llvm::none_of(body.getOps<tile::LoadOp>(), [&](tile::LoadOp load) {
+        return smemLoads.contains(load);
+      }))
+    return;
+  for (auto load : body.getOps<tile::LoadOp>()) {
+    bool walked =
+        llvm::any_of(tile::axisNames(fold.getAxes()), [&](StringAttr axis) {
+          return tile::hasAxis(load.getType(), axis);
+        });
+    if (walked && !smemLoads.contains(load) && copyEngineTakes(load, target) &&
+        reachesBeyondMasks(load)) {
+      smemLoads.insert(load);
+      copies.insert(load);
+    }
+  }
+}
+
 LogicalResult StageBuilder::run() {
   loc = source.getLoc();
   builder.setInsertionPoint(source);
@@ -64,6 +97,8 @@ LogicalResult StageBuilder::run() {
         if (copyEngineTakes(load, target))
           smemLoads.insert(load);
   });
+  if (target.copyEngine && uses("copies"))
+    source.walk([&](tile::FoldOp fold) { findCopies(fold); });
 
   for (auto [axis, extent] :
        llvm::zip(tile::axisNames(parallel.getAxes()), parallel.getExtents())) {

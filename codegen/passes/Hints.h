@@ -24,6 +24,9 @@ inline constexpr llvm::StringLiteral step = "stage.step";
 /// does the first tile of a loop.)
 inline constexpr llvm::StringLiteral wholeRows = "stage.whole_rows";
 
+/// On a stage.tma_load: without the step "copies" threads load the tile.
+inline constexpr llvm::StringLiteral replaceable = "stage.replaceable";
+
 /// On the scf.for of a segment, "full" or "partial", if there are several; it
 /// stays, for reports.
 inline constexpr llvm::StringLiteral segment = "stage.segment";

@@ -24,7 +24,7 @@ bool isElementwise(mlir::Operation *op);
 /// The value before any renaming of axes.
 mlir::Value stripRenames(mlir::Value value);
 /// A load that the copy engine can bring: the tensor's contiguous dimension is
-/// in the tile, and rows are at least one swizzle line.
+/// in the tile, and rows are at least one swizzle line; or all of one row.
 bool copyEngineTakes(tile::LoadOp load, const Target &target);
 /// The shared-memory form of a tile whose dimensions are listed by `at`.
 stage::SmemType smemTypeFor(tile::TileType type, mlir::ArrayAttr at);
@@ -45,6 +45,7 @@ public:
 
 private:
   // Structure
+  void findCopies(tile::FoldOp fold);
   llvm::LogicalResult emitBlock(mlir::Block &block);
   llvm::LogicalResult emit(mlir::Operation *op);
   llvm::LogicalResult emitFold(tile::FoldOp fold);
@@ -114,6 +115,7 @@ private:
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> versions;
   /// Loads that go through shared memory, and their channels and slots.
   llvm::DenseSet<mlir::Value> smemLoads;
+  llvm::DenseSet<mlir::Value> copies; ///< of them, those of no product
   llvm::DenseMap<mlir::Value, mlir::Value> channels, slots;
   /// Where channels and buffers are made.
   mlir::Operation *head = nullptr;

@@ -20,13 +20,16 @@ static int64_t swizzleFor(int64_t rowBytes) {
 
 bool tilewright::copyEngineTakes(tile::LoadOp load, const Target &target) {
   auto type = dyn_cast<TileType>(load.getType());
-  if (!type || type.getAxes().size() < 2)
+  if (!type || static_cast<int64_t>(load.getAt().size()) > target.copyRankLimit)
     return false;
   auto last = cast<StringAttr>(load.getAt().getValue().back());
   int64_t bytes = type.getElementType().getIntOrFloatBitWidth() / 8;
-  return type.indexOf(last) >= 0 && bytes > 0 &&
-         swizzleFor(type.extentOf(last) * bytes) != 0 &&
-         static_cast<int64_t>(load.getAt().size()) <= target.copyRankLimit;
+  if (type.indexOf(last) < 0 || bytes == 0)
+    return false;
+  int64_t row = type.extentOf(last);
+  if (type.getAxes().size() == 1)
+    return row <= target.copyBoxLimit && row * bytes % 16 == 0;
+  return swizzleFor(row * bytes) != 0;
 }
 
 //===----------------------------------------------------------------------===//
@@ -102,7 +105,7 @@ SmemType tilewright::smemTypeFor(TileType type, ArrayAttr at) {
   int64_t rowBytes =
       extents.back() * type.getElementType().getIntOrFloatBitWidth() / 8;
   return SmemType::get(type.getContext(), type.getElementType(), axes, extents,
-                       swizzleFor(rowBytes));
+                       axes.size() > 1 ? swizzleFor(rowBytes) : 0);
 }
 
 /// Tells the lowering where the last axis of an access is held whole.
@@ -157,14 +160,17 @@ LogicalResult StageBuilder::emitLoad(tile::LoadOp load) {
   }
   channels[load] = channel;
   Value slot = stage::AcquireOp::create(builder, loc, channel).getSlots()[0];
-  if (target.copyEngine)
-    stage::TmaLoadOp::create(builder, loc, tensor, coordinates(load.getAt()),
-                             load.getAt(), slot);
-  else
+  if (target.copyEngine) {
+    auto copy = stage::TmaLoadOp::create(
+        builder, loc, tensor, coordinates(load.getAt()), load.getAt(), slot);
+    if (copies.contains(load))
+      copy->setAttr(hints::replaceable, builder.getUnitAttr());
+  } else {
     noteWholeRows(stage::AsyncLoadOp::create(builder, loc, tensor,
                                              coordinates(load.getAt()),
                                              load.getAt(), slot),
                   load.getType(), load.getAt());
+  }
   return success();
 }
 

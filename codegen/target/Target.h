@@ -46,6 +46,7 @@ struct Target {
   int64_t smemBytes;     ///< dynamic shared memory of a block, at most
   int64_t rowBytes;      ///< rows of tiles in it are a multiple of this
   int64_t copyRankLimit; ///< dimensions of a copied tensor
+  int64_t copyBoxLimit;  ///< elements along a side of what is copied at once
   llvm::ArrayRef<MmaRow> mma;
   /// Has a copy engine, which one thread starts (TMA), and roles of warps with
   /// registers of their own. Else all warps copy, and run one program.

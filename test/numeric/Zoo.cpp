@@ -79,9 +79,9 @@ std::vector<ZooCase> test::zooCases() {
       {"b", 1}, {"g", 2}, {"r", 2}, {"d", 24}, {"e", 16}};
   const std::map<std::string, int64_t> heads = {
       {"b", 2}, {"h", 1}, {"d", 16}, {"e", 24}};
-  for (const char *name :
-       {"flash", "flash-causal", "flash-tile176", "flash-f32",
-        "flash-documents", "flash-lengths", "flash-sink", "backward"})
+  for (const char *name : {"flash", "flash-causal", "flash-tile176",
+                           "flash-f32", "flash-documents", "flash-lengths",
+                           "flash-sink", "flash-bias", "backward"})
     add(name, {{"scale", 0.2}}, grouped, lengths);
   add("two-folds", {{"scale", 0.2}}, heads, lengths);
   add("sigmoid-window", {{"scale", 0.2}, {"bias", -1}, {"window", 33}}, heads,

@@ -21,13 +21,12 @@ using namespace tilewright::test;
 static const std::map<std::string, int64_t> extents = {
     {"b", 1}, {"g", 2}, {"r", 2}, {"m", 300}, {"n", 270}, {"d", 64}, {"e", 64}};
 
-/// Attention with all that a schedule can ask for: causal; or full, with its
-/// additions beside the products instead of in their accumulators.
-static std::string kernelText(bool isCausal, int overlap = 1,
+/// Attention with all that a schedule can ask for: flash-causal, flash-bias; or
+/// flash, with its additions beside the products instead of in their
+/// accumulators.
+static std::string kernelText(const std::string &name, int overlap = 1,
                               int registers = 1) {
-  auto file =
-      llvm::MemoryBuffer::getFile(isCausal ? TILEWRIGHT_ZOO "/flash-causal.mlir"
-                                           : TILEWRIGHT_ZOO "/flash.mlir");
+  auto file = llvm::MemoryBuffer::getFile(TILEWRIGHT_ZOO "/" + name + ".mlir");
   std::string text = (*file)->getBuffer().str();
   auto replace = [&](std::string_view what, std::string_view by) {
     size_t at = text.find(what);
@@ -35,7 +34,7 @@ static std::string kernelText(bool isCausal, int overlap = 1,
     text.replace(at, what.size(), by);
     return at;
   };
-  if (!isCausal) {
+  if (name == "flash") {
     replace(" acc %x2 : !tile.tile<f32, [m, e]>", "");
     size_t line =
         text.find('\n', replace("%acc_new = tile.dot", "%pv = tile.dot"));
@@ -68,7 +67,10 @@ class Without : public ::testing::TestWithParam<std::string> {};
 TEST_P(Without, IsOtherCodeAndTheSameNumbers) {
   std::string step = GetParam(),
               target = step == "prefetch" ? "sm_80" : "sm_90a";
-  std::string text = kernelText(/*isCausal=*/step != "fuse-accumulators",
+  std::string name = step == "fuse-accumulators" ? "flash"
+                     : step == "copies"          ? "flash-bias"
+                                                 : "flash-causal";
+  std::string text = kernelText(name,
                                 /*overlap=*/step == "turns" ? 2 : 1,
                                 /*registers=*/step != "deepen");
   std::string full = codeOf(target, {}, text);
@@ -110,7 +112,7 @@ TEST(WithoutSteps, AWrongNameIsToldTheRightOnes) {
   std::string text = llvm::toString(checkSteps({"fly"}));
   EXPECT_EQ(text.find("no optional step 'fly'; expected "), 0u) << text;
   EXPECT_NE(text.find("overlap"), std::string::npos) << text;
-  EXPECT_NE(
-      codeOf("sm_90a", {"fly"}, kernelText(true)).find("no optional step"),
-      std::string::npos);
+  EXPECT_NE(codeOf("sm_90a", {"fly"}, kernelText("flash-causal"))
+                .find("no optional step"),
+            std::string::npos);
 }

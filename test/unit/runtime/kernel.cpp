@@ -93,6 +93,35 @@ TEST_F(KernelTest, ReencodesOnlyWhatChanged) {
   EXPECT_EQ(parameter<int32_t>(5), 129);
 }
 
+TEST_F(KernelTest, SubstituteTakesWhatCannotBeCopied) {
+  compiled.plan.params[1].map.replaceable = true;
+  auto kernel = load();
+  int made = 0;
+  kernel->setSubstitute([&]() -> llvm::Expected<std::unique_ptr<Kernel>> {
+    ++made;
+    CompiledKernel other{attentionPlan(), goodPtx, "", 0, {}};
+    other.plan.params[1] = other.plan.params[2]; // by its address
+    other.plan.params[1].arg = 1;
+    return Kernel::load(device, llvm::cantFail(assembleKernel(device, other)));
+  });
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(made, 0);
+  auto aligned = positional[1];
+  positional[1].tensor.data = address(0x2002);
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(parameter<void *>(1), address(0x2002));
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(made, 1);
+  // What can be copied is, again, and other mistakes stay mistakes.
+  positional[1] = aligned;
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(parameter<FakeTensorMap>(1).address, address(0x2000));
+  positional[0].tensor.data = address(0x1002);
+  EXPECT_CONTAINS(textOf(kernel->launch(positional, named)),
+                  "argument 'q': misaligned address");
+  EXPECT_EQ(made, 1);
+}
+
 TEST_F(KernelTest, EmptyInputs) {
   auto kernel = load();
   positional[1] = dense(0, DType::bf16, {2, 0, 64});

@@ -166,6 +166,28 @@ TEST_F(LaunchBinderTest, TensorMapStrides) {
   EXPECT_EQ(bind(), "success");
 }
 
+TEST_F(LaunchBinderTest, WhatTheCopyEngineCannotRead) {
+  call.tensor(0).strides = {300 * 65, 65, 1};
+  auto isNotCopyable = [&](const LaunchBinder &binder) {
+    Binding binding = binder.emptyBinding();
+    llvm::Error error = binder.bind(call.positional, call.named, 0, binding);
+    bool result = error.isA<NotCopyable>();
+    EXPECT_CONTAINS(textOf(std::move(error)),
+                    "argument 'q': dimension 0 (axis 'b'): expected a stride "
+                    "of a multiple of 16 bytes");
+    return result;
+  };
+  EXPECT_FALSE(isNotCopyable(binder));
+  LaunchPlan plan = attentionPlan();
+  plan.params[0].map.replaceable = true;
+  LaunchBinder mayDoWithout = llvm::cantFail(LaunchBinder::create(plan));
+  EXPECT_TRUE(isNotCopyable(mayDoWithout));
+  // Not if something else copies it as well.
+  plan.params.push_back(attentionPlan().params[0]);
+  LaunchBinder mayNot = llvm::cantFail(LaunchBinder::create(plan));
+  EXPECT_FALSE(isNotCopyable(mayNot));
+}
+
 TEST_F(LaunchBinderTest, PointerStrides) {
   // The strides of b and m are passed, that of d is taken to be 1.
   call.tensor(2).strides = {40000, 65, 1};

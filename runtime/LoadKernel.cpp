@@ -1,0 +1,45 @@
+//===- LoadKernel.cpp - From kernel text to a kernel on a GPU -------------===//
+#include "runtime/LoadKernel.h"
+#include "runtime/KernelCache.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <map>
+
+using namespace llvm;
+using namespace tilewright;
+
+/// What the code depends on beside the target.
+static std::string keyOf(std::string identity, const CompileOptions &options) {
+  std::map<StringRef, int64_t> extents; // in order
+  for (const auto &entry : options.extents)
+    extents[entry.getKey()] = entry.getValue();
+  for (auto [axis, extent] : extents)
+    identity += formatv("// {0} = {1}\n", axis, extent);
+  for (const std::string &step : options.without)
+    identity += "// without " + step + "\n";
+  return identity;
+}
+
+Expected<std::unique_ptr<Kernel>>
+tilewright::loadKernel(Device &device, const std::string &identity,
+                       const KernelText &text, const CompileOptions &options,
+                       bool *found) {
+  Expected<std::unique_ptr<Kernel>> kernel = loadCached(
+      device, keyOf(identity, options), options.target,
+      [&] { return compileKernel(text(), options); }, found);
+  if (!kernel)
+    return kernel.takeError();
+  bool replaceable =
+      any_of((*kernel)->plan().params, [](const Parameter &parameter) {
+        return parameter.map.replaceable;
+      });
+  if (replaceable)
+    (*kernel)->setSubstitute([&device, identity, text, options] {
+      CompileOptions other = options;
+      other.without.push_back("copies");
+      return loadKernel(device, identity, text, other);
+    });
+  return kernel;
+}
