@@ -159,6 +159,8 @@ struct LaunchPlan {
   int threads = 0;       ///< per block
   int64_t smemBytes = 0; ///< dynamic shared memory per block
   int cluster = 1;       ///< blocks per cluster
+  /// Loaded even if registers spill or products are serialised.
+  bool maySpill = false;
 };
 
 /// A CPU kernel works on tiles [begin, end) of the grid. As in a CUDA launch,

@@ -28,6 +28,7 @@ static constexpr OptionalStep steps[] = {
     {"prefetch", "copies of a loop issued tiles ahead by its own warps"},
     {"overlap", "products of the next tile over this one's element-wise work"},
     {"turns", "warpgroups issue their products in turn"},
+    {"ahead", "a block's next tile begun under the end of this one"},
     {"lane-sums", "sums of a loop met across lanes after it"},
 };
 
@@ -149,6 +150,12 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   // The producer's copy of the scalars, and what masks left in full segments.
   kernel.addPass(createCSEPass());
   kernel.addPass(createCanonicalizerPass());
+
+  // A tile begins with what stands in front of its loops, and ends with what
+  // stands behind them: both are there now. Nothing may mix the two tiles' ops
+  // afterwards.
+  if (with("ahead"))
+    kernel.addPass(createRunAhead());
 }
 
 void tilewright::registerPipelines() {

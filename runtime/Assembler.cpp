@@ -93,7 +93,8 @@ std::optional<std::string> withoutNeighbours(StringRef ptx) {
 }
 
 Expected<Assembly> assembleWithPtxas(StringRef ptxas, StringRef name,
-                                     StringRef ptx, StringRef target) {
+                                     StringRef ptx, StringRef target,
+                                     bool maySpill) {
   auto failed = [&](const Twine &what) {
     return createStringError("kernel '" + name + "': ptxas ('" + ptxas +
                              "'): " + what);
@@ -139,7 +140,8 @@ Expected<Assembly> assembleWithPtxas(StringRef ptxas, StringRef name,
     return failed("cannot read '" + cubinPath +
                   "': " + cubin.getError().message());
   assembly.cubin = (*cubin)->getBuffer().str();
-  if (Error error = checkAssemblerLog(name, assembly.log, env::allowSpills())) {
+  if (Error error = checkAssemblerLog(name, assembly.log,
+                                      maySpill || env::allowSpills())) {
     std::optional<std::string> alone = withoutNeighbours(ptx);
     if (!alone)
       return std::move(error);
@@ -201,7 +203,7 @@ Expected<std::string> driverLog(Device &device, StringRef name, StringRef ptx) {
 }
 
 Expected<Assembly> assemble(Device &device, StringRef name, StringRef ptx,
-                            StringRef target) {
+                            StringRef target, bool maySpill) {
   if (Error error = checkTarget(device.properties(), name, target))
     return std::move(error);
   if (std::optional<std::string> ptxas = chosenPtxas()) {
@@ -209,12 +211,13 @@ Expected<Assembly> assemble(Device &device, StringRef name, StringRef ptx,
     std::string arch = target.ends_with("a")
                            ? target.str()
                            : "sm_" + utostr(capability(device.properties()));
-    return assembleWithPtxas(*ptxas, name, ptx, arch);
+    return assembleWithPtxas(*ptxas, name, ptx, arch, maySpill);
   }
   Expected<std::string> log = driverLog(device, name, ptx);
   if (!log)
     return log.takeError();
-  if (Error error = checkAssemblerLog(name, *log, env::allowSpills())) {
+  if (Error error =
+          checkAssemblerLog(name, *log, maySpill || env::allowSpills())) {
     std::optional<std::string> alone = withoutNeighbours(ptx);
     if (!alone)
       return std::move(error);

@@ -42,12 +42,13 @@ std::string ptxasVersion(const std::string &path);
 std::optional<std::string> withoutNeighbours(llvm::StringRef ptx);
 
 /// Assembles for `target` ("sm_90a"). Fails, with the log, if the PTX is
-/// refused, and if its kernels spill or are serialised, even without
-/// neighbours.
+/// refused, and, unless it may, if its kernels spill or are serialised, even
+/// without neighbours.
 llvm::Expected<Assembly> assembleWithPtxas(llvm::StringRef ptxas,
                                            llvm::StringRef name,
                                            llvm::StringRef ptx,
-                                           llvm::StringRef target);
+                                           llvm::StringRef target,
+                                           bool maySpill = false);
 
 /// What the driver says, be it good or bad, on assembling PTX that it loads.
 /// Fails if the driver refuses the PTX.
@@ -57,7 +58,8 @@ llvm::Expected<std::string> driverLog(Device &device, llvm::StringRef name,
 /// Assembles for `device` with chosenPtxas(); if there is none, lets the
 /// driver try. Fails as assembleWithPtxas does.
 llvm::Expected<Assembly> assemble(Device &device, llvm::StringRef name,
-                                  llvm::StringRef ptx, llvm::StringRef target);
+                                  llvm::StringRef ptx, llvm::StringRef target,
+                                  bool maySpill = false);
 
 /// Fails if the device cannot run code for `target`: sm_90a runs on compute
 /// capability 9.0 alone, sm_80 on 8.0 and all that came later.

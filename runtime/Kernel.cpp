@@ -19,7 +19,8 @@ static constexpr int portableClusterBlocks = 8;
 
 Expected<KernelImage> assembleKernel(Device &device, CompiledKernel kernel) {
   Expected<Assembly> assembly =
-      assemble(device, kernel.plan.entry, kernel.ptx, kernel.plan.target);
+      assemble(device, kernel.plan.entry, kernel.ptx, kernel.plan.target,
+               kernel.plan.maySpill);
   if (!assembly)
     return assembly.takeError();
   if (!assembly->ptx.empty())
@@ -91,9 +92,10 @@ Error Kernel::prepare(StringRef assemblerLog) {
     return failure;
 
   log = (assemblerLog.empty() ? module.log() : assemblerLog).str();
-  if (Error error = checkAssemblerLog(plan.entry, log, env::allowSpills()))
+  bool maySpill = plan.maySpill || env::allowSpills();
+  if (Error error = checkAssemblerLog(plan.entry, log, maySpill))
     return error;
-  if (localMemory > 0 && !env::allowSpills())
+  if (localMemory > 0 && !maySpill)
     return failed("its threads use local memory (registers spilled, or an "
                   "array indexed at run time): expected 0 bytes, got " +
                   Twine(localMemory) +

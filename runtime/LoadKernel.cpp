@@ -22,6 +22,29 @@ static std::string keyOf(std::string identity, const CompileOptions &options) {
   return identity;
 }
 
+/// Compiles without the step "copies". What threads load they hold in
+/// registers, for which there may be no room beside what is in flight; and
+/// where there is none at all, a slow kernel is better than none.
+static Expected<std::unique_ptr<tilewright::Kernel>>
+loadSubstitute(Device &device, const std::string &identity,
+               const KernelText &text, CompileOptions options) {
+  options.without.push_back("copies");
+  Expected<std::unique_ptr<tilewright::Kernel>> substitute =
+      loadKernel(device, identity, text, options);
+  if (substitute)
+    return substitute;
+  consumeError(substitute.takeError());
+  options.without.push_back("overlap");
+  return loadCached(device, keyOf(identity, options) + "// may spill\n",
+                    options.target, [&]() -> Expected<CompiledKernel> {
+                      Expected<CompiledKernel> compiled =
+                          compileKernel(text(), options);
+                      if (compiled)
+                        compiled->plan.maySpill = true;
+                      return compiled;
+                    });
+}
+
 Expected<std::unique_ptr<Kernel>>
 tilewright::loadKernel(Device &device, const std::string &identity,
                        const KernelText &text, const CompileOptions &options,
@@ -37,9 +60,7 @@ tilewright::loadKernel(Device &device, const std::string &identity,
       });
   if (replaceable)
     (*kernel)->setSubstitute([&device, identity, text, options] {
-      CompileOptions other = options;
-      other.without.push_back("copies");
-      return loadKernel(device, identity, text, other);
+      return loadSubstitute(device, identity, text, options);
     });
   return kernel;
 }

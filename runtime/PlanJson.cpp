@@ -90,6 +90,7 @@ static bool fromJSON(const json::Value &value, LaunchPlan &to,
          map.map("params", to.params) && map.map("grid", to.grid) &&
          map.mapOptional("workspaces", to.workspaces) &&
          map.map("persistent", to.persistent) &&
+         map.mapOptional("maySpill", to.maySpill) &&
          map.map("blocksPerSm", to.blocksPerSm) &&
          map.map("threads", to.threads) && map.map("smemBytes", to.smemBytes) &&
          map.map("cluster", to.cluster);
@@ -154,6 +155,7 @@ json::Value toJson(const LaunchPlan &plan) {
                       {"grid", plan.grid},
                       {"workspaces", plan.workspaces},
                       {"persistent", plan.persistent},
+                      {"maySpill", plan.maySpill},
                       {"blocksPerSm", plan.blocksPerSm},
                       {"threads", plan.threads},
                       {"smemBytes", plan.smemBytes},

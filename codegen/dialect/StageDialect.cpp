@@ -3,6 +3,7 @@
 #include "codegen/dialect/StageDialect.h"
 #include "codegen/dialect/AxisList.h"
 #include "codegen/layout/FragLayout.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/Transforms/FoldUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -79,6 +80,28 @@ bool stage::isScalarLoad(Operation *op) {
   default:
     return false;
   }
+}
+
+bool stage::runsInOneThread(Region &body) {
+  bool copies = false;
+  WalkResult result = body.walk([&](Operation *op) {
+    copies |= isa<stage::TmaLoadOp>(op);
+    if (stage::isScalarLoad(op))
+      return WalkResult::advance();
+    if (isa<stage::AcquireOp, stage::TmaLoadOp, stage::TileIdOp, stage::IndexOp,
+            stage::AheadOp, stage::YieldOp, tile::ExtentOp, tile::ConstantOp,
+            scf::ForOp, scf::IfOp, scf::YieldOp>(op) ||
+        (op->getDialect() && op->getDialect()->getNamespace() == "arith"))
+      return WalkResult::advance();
+    // Element-wise ops on scalars.
+    auto isScalar = [](Type type) { return isa<FloatType, IntegerType>(type); };
+    if (isa<tile::UnaryOp, tile::BinaryOp, tile::CompareOp, tile::SelectOp,
+            tile::MaskOp, tile::CastOp>(op) &&
+        llvm::all_of(op->getResultTypes(), isScalar))
+      return WalkResult::advance();
+    return WalkResult::interrupt();
+  });
+  return copies && !result.wasInterrupted();
 }
 
 //===----------------------------------------------------------------------===//
@@ -329,6 +352,47 @@ LogicalResult FoldOp::verifyRegions() {
     return emitOpError("expected the body to end with a stage.yield of the "
                        "carried types");
   return success();
+}
+
+LogicalResult TileIdOp::verify() {
+  if (getBegun() == bool((*this)->getParentOfType<AheadOp>()))
+    return success();
+  return emitOpError(getBegun() ? "is of the tile begun, outside a stage.ahead"
+                                : "in a stage.ahead expected 'begun'");
+}
+
+SmallVector<Operation *> AheadOp::getSettling() {
+  SmallVector<Operation *> ops;
+  for (Operation *op = (*this)->getNextNode();
+       isa_and_nonnull<MmaWaitOp, ReleaseOp>(op); op = op->getNextNode())
+    ops.push_back(op);
+  return ops;
+}
+
+LogicalResult AheadOp::verifyRegions() {
+  auto roles = dyn_cast<RolesOp>((*this)->getParentOp());
+  auto kernel = roles ? dyn_cast<KernelOp>(roles->getParentOp()) : KernelOp();
+  if (!kernel || !kernel.getPersistent())
+    return emitOpError("expected to stand in a role of a persistent kernel");
+  Block &block = getBody().front();
+  auto yield =
+      dyn_cast_or_null<YieldOp>(block.empty() ? nullptr : &block.back());
+  if (!yield || yield.getValues().getTypes() != getResultTypes())
+    return emitOpError("expected the body to end with a stage.yield of the "
+                       "types of the results");
+  // What is made in front of the roles is of the tile at hand.
+  WalkResult result = getBody().walk([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (!getBody().isAncestor(operand.getParentRegion()) &&
+          !isa<ChannelType>(operand.getType()) &&
+          !llvm::is_contained(kernel.getBody().getArguments(), operand)) {
+        op->emitOpError("expected operands made in the stage.ahead around it, "
+                        "channels, or the kernel's arguments");
+        return WalkResult::interrupt();
+      }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
 }
 
 //===----------------------------------------------------------------------===//

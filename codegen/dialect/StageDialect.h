@@ -17,6 +17,8 @@ bool isFrag(mlir::Type type);
 /// A load of one number that no warp of the launch writes: whoever needs it
 /// may load it, at any place, again.
 bool isScalarLoad(mlir::Operation *op);
+/// Only scalars, waits for free slots and copies: one thread can do it all.
+bool runsInOneThread(mlir::Region &body);
 } // namespace tilewright::stage
 
 #define GET_OP_CLASSES

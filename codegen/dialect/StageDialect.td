@@ -39,8 +39,8 @@ def Stage_FragAttr : Stage_Attr<"Frag", "frag"> {
     `#stage.frag<reg = [n:2:1, m:2:8, n:16:8], lane = [n:4:2, m:8:1], warp = [m:8:16]>`.
   }];
   let parameters = (ins ArrayRefParameter<"::tilewright::Digit">:$reg,
-                        ArrayRefParameter<"::tilewright::Digit">:$lane,
-                        ArrayRefParameter<"::tilewright::Digit">:$warp);
+      ArrayRefParameter<"::tilewright::Digit">:$lane,
+      ArrayRefParameter<"::tilewright::Digit">:$warp);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
@@ -57,9 +57,8 @@ def Stage_SmemType : Stage_Type<"Smem", "smem"> {
     wgmma descriptors do.
   }];
   let parameters = (ins "::mlir::Type":$elementType,
-                        ArrayRefParameter<"::mlir::StringAttr">:$axes,
-                        ArrayRefParameter<"int64_t">:$extents,
-                        "int64_t":$swizzle);
+      ArrayRefParameter<"::mlir::StringAttr">:$axes,
+      ArrayRefParameter<"int64_t">:$extents, "int64_t":$swizzle);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -74,7 +73,8 @@ def Stage_SmemType : Stage_Type<"Smem", "smem"> {
 
 def Stage_ChannelType : Stage_Type<"Channel", "channel"> {
   let summary = "a FIFO of shared-memory messages between roles";
-  let description = "`!stage.channel<!stage.smem<bf16, [n = 64, d = 64], 128>>`: a message is one or more tiles.";
+  let description = "`!stage.channel<!stage.smem<bf16, [n = 64, d = 64], "
+                    "128>>`: a message is one or more tiles.";
   let parameters = (ins ArrayRefParameter<"::mlir::Type">:$message);
   let assemblyFormat = "`<` $message `>`";
 }

@@ -102,21 +102,63 @@ def Stage_FoldOp : Stage_Op<"fold", [RecursiveMemoryEffects, SingleBlock, AttrSi
   }];
 }
 
-def Stage_YieldOp : Stage_Op<"yield", [Pure, Terminator, HasParent<"FoldOp">]> {
-  let summary = "ends the body of a stage.fold with the values it carries on";
+def Stage_YieldOp : Stage_Op<"yield", [Pure, Terminator, ParentOneOf<["FoldOp", "AheadOp"]>]> {
+  let summary = "ends a body with its values: those that a fold carries on, or those of stage.ahead";
   let description = [{
     `stage.yield %m, %l, %acc : !rows, !rows, !out`
   }];
-  let arguments = (ins Variadic<Stage_Frag>:$values);
+  let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+def Stage_AheadOp : Stage_Op<"ahead", [RecursiveMemoryEffects, SingleBlock]> {
+  let summary = "how a tile begins, which may be run while the tile before ends";
+  let description = [{
+    In a role of a persistent kernel. Where the role has `stage.run_ahead`, the
+    region is run at its place for the block's first tile only, and for each
+    other one at the stage.run_ahead of the tile before; behind the last tile
+    once more, for one that is none. In a role without, it is run at its place
+    for each tile, and behind the last once more, as if for tile 0 of each axis:
+    what one role sends for the tile that is none, the other takes. What waits
+    for the results, or gives messages back, may follow it at once, and is run
+    for that tile, too. The region uses channels and the kernel's arguments, and
+    else what it makes.
+
+    `%q, %s = stage.ahead { %0 = stage.get %c : !c ... stage.yield %1, %2 : !q, !s } -> !q, !s`
+  }];
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$body attr-dict (`->` type($results)^)?";
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::ValueRange getYielded() {
+      return getBody().front().getTerminator()->getOperands();
+    }
+    /// The waits and releases that follow at once.
+    ::llvm::SmallVector<::mlir::Operation *> getSettling();
+  }];
+}
+def Stage_RunAheadOp : Stage_Op<"run_ahead"> {
+  let summary = "begins the next tile: runs the role's stage.ahead for it";
+  let description = "`stage.run_ahead`, once a tile, where no loop is around it.";
+  let assemblyFormat = "attr-dict";
 }
 
 def Stage_TileIdOp : Stage_Op<"tile_id", [Pure]> {
   let summary = "the tile number of this block along a grid axis";
-  let description = "`%0 = stage.tile_id m`, an i32 in tiles: element position is this times the axis's `grid_tiles` entry.";
-  let arguments = (ins StrAttr:$axis);
+  let description = [{
+    An i32 in tiles: element position is this times the axis's `grid_tiles`
+    entry. In a `stage.ahead`, and only there, it is of the tile that is `begun`.
+
+    `%0 = stage.tile_id m`
+  }];
+  let arguments = (ins StrAttr:$axis, UnitAttr:$begun);
   let results = (outs I32:$result);
-  let assemblyFormat = "custom<AxisName>($axis) attr-dict";
+  let assemblyFormat = "custom<AxisName>($axis) (`begun` $begun^)? attr-dict";
+  let hasVerifier = 1;
+  let builders = [OpBuilder<(ins "::mlir::StringAttr":$axis), [{
+    build($_builder, $_state, $_builder.getI32Type(), axis, ::mlir::UnitAttr());
+  }]>];
 }
 
 def Stage_IndexOp : Stage_Op<"index", [Pure]> {

@@ -285,19 +285,17 @@ LogicalResult StageLowering::emitTmaStore(stage::TmaStoreOp op) {
   int64_t rows = type.getExtents().front() / groups;
   Value firstRow = nvvm.mul(role.warpgroup, rows);
   Value buffer = smems.lookup(op.getSource()).offset;
-  LogicalResult result = success();
-  nvvm.ifThen(role.leadsWarpgroup, [&] {
-    result =
-        forEachBox(op, op.getTensor(), op.getCoords(), op.getAt(), type, rows,
-                   firstRow, [&](Value map, Value offset, Values coordinates) {
-                     nvvm.tmaStore(nvvm.add(buffer, offset), map, coordinates);
-                   });
-    nvvm.tmaCommit();
-  });
+  LogicalResult result =
+      forEachBox(op, op.getTensor(), op.getCoords(), op.getAt(), type, rows,
+                 firstRow, [&](Value map, Value offset, Values coordinates) {
+                   nvvm.tmaStoreIf(role.leadsWarpgroup,
+                                   nvvm.add(buffer, offset), map, coordinates);
+                 });
+  nvvm.tmaCommitIf(role.leadsWarpgroup);
   return result;
 }
 
 void StageLowering::emitTmaStoreWait() {
-  nvvm.ifThen(role.leadsWarpgroup, [&] { nvvm.tmaWait(/*readOnly=*/true); });
+  nvvm.tmaWaitIf(role.leadsWarpgroup, /*readOnly=*/true);
   barrier(/*warpgroup=*/true);
 }

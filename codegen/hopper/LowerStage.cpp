@@ -227,7 +227,7 @@ void StageLowering::placeThread(Value thread) {
 void StageLowering::endRole() {
   // Buffers live until the copy engine has read them.
   if (role.storesByTma)
-    nvvm.ifThen(role.leadsWarpgroup, [&] { nvvm.tmaWait(/*readOnly=*/false); });
+    nvvm.tmaWaitIf(role.leadsWarpgroup, /*readOnly=*/false);
 }
 
 LogicalResult StageLowering::emitRoles(stage::RolesOp roles) {
@@ -275,8 +275,13 @@ LogicalResult StageLowering::emitTileOfRole(Block &body) {
       isa<stage::TmaStoreWaitOp>(body.back()))
     wait = &body.back();
   bool waited = false;
+  SmallVector<Operation *> begun;
+  if (role.ahead && role.begun) {
+    begun = role.ahead.getSettling();
+    begun.push_back(role.ahead);
+  }
   for (Operation &op : body) {
-    if (&op == wait)
+    if (&op == wait || llvm::is_contained(begun, &op))
       continue;
     if (wait && !waited && op.walk([](stage::WriteOp) {
                                return WalkResult::interrupt();
@@ -297,7 +302,9 @@ LogicalResult StageLowering::emitRole(stage::RolesOp roles, size_t number,
   if (int64_t wanted = roles.getRegisters()[number])
     nvvm.setMaxRegisters(wanted, /*increase=*/wanted > launched);
   beginRole(number, firstWarpgroup, roles.getWarps()[number], body);
-  role.singleThread = runsInOneThread(body);
+  role.singleThread = stage::runsInOneThread(body);
+  for (auto ahead : body.front().getOps<stage::AheadOp>())
+    role.ahead = ahead;
   if (role.singleThread) {
     Block *start = nvvm.makeBlock();
     nvvm.branchIf(role.leadsRole, start, {}, exitBlock, {});
@@ -346,6 +353,8 @@ LogicalResult StageLowering::emit(Operation *op) {
       .Case([&](scf::ForOp op) { return emitFor(op); })
       .Case([&](scf::IfOp op) { return emitIf(op); })
       .Case([&](scf::YieldOp) { return success(); })
+      .Case([&](stage::AheadOp op) { return emitAhead(op); })
+      .Case([&](stage::RunAheadOp) { return emitAhead(role.ahead); })
       .Case([&](stage::ChannelOp) { return success(); })
       .Case([&](stage::BufferOp op) {
         smems[op] = {nvvm.constI32(bufferOffsets[op]), {}};

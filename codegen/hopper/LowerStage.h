@@ -53,6 +53,10 @@ private:
     /// One thread alone runs the body: it only copies and waits.
     bool singleThread = false;
     bool storesByTma = false;
+    /// What each tile begins with, if the role says so; and whether that has
+    /// been emitted for the tile at hand by then.
+    stage::AheadOp ahead;
+    bool begun = false;
     Value lane;              ///< of the warp
     Value warp;              ///< in the role
     Value warpgroup;         ///< in the role; the same in a warp
@@ -147,6 +151,11 @@ private:
   LogicalResult emitRole(stage::RolesOp roles, size_t number,
                          int64_t firstWarpgroup, int64_t launched);
   LogicalResult emitTileOfRole(mlir::Block &body);
+  LogicalResult emitAhead(stage::AheadOp op);
+  LogicalResult emitSettling();
+  /// The registers that stage.ahead and what follows it leave for the tile.
+  Values aheadRegisters();
+  void setAheadRegisters(mlir::ValueRange values);
   LogicalResult checkHeld(mlir::Operation *op,
                           const llvm::DenseMap<Value, ChannelState> &before);
   LogicalResult emitBlock(mlir::Block &block);
@@ -170,8 +179,6 @@ private:
   LogicalResult walkTiles(llvm::function_ref<LogicalResult()> body);
   LogicalResult receiveTiles(llvm::function_ref<LogicalResult()> body);
   llvm::SmallVector<Value> allChannels();
-  /// Only scalars, waits for free slots and copies: one thread can do it all.
-  static bool runsInOneThread(mlir::Region &body);
   void layOutQueue(stage::RolesOp roles, int64_t &offset);
   void initQueue();
   Value tileCounter();

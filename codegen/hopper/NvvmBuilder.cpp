@@ -633,17 +633,25 @@ void NvvmBuilder::tmaLoad(Value offset, Value map, Value barrierOffset,
       Value(), Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
       NVVM::CTAGroupKindAttr(), Value());
 }
-void NvvmBuilder::tmaStore(Value offset, Value map, ValueRange coordinates) {
-  NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(
-      builder, loc, map, smemPointer(offset), coordinates, Value(),
-      NVVM::TMAStoreMode::TILE, Value());
+void NvvmBuilder::tmaStoreIf(Value predicate, Value offset, Value map,
+                             ValueRange coordinates) {
+  Values inputs{predicate, map, smemAddress(offset)};
+  std::string at;
+  for (Value coordinate : coordinates) {
+    at += (at.empty() ? "$" : ", $") + std::to_string(inputs.size());
+    inputs.push_back(coordinate);
+  }
+  assembly("@$0 cp.async.bulk.tensor." + std::to_string(coordinates.size()) +
+               "d.global.shared::cta.bulk_group [$1, {" + at + "}], [$2];",
+           {}, {}, inputs);
 }
-void NvvmBuilder::tmaCommit() {
-  NVVM::CpAsyncBulkCommitGroupOp::create(builder, loc);
+void NvvmBuilder::tmaCommitIf(Value predicate) {
+  assembly("@$0 cp.async.bulk.commit_group;", {}, {}, predicate);
 }
-void NvvmBuilder::tmaWait(bool readOnly) {
-  NVVM::CpAsyncBulkWaitGroupOp::create(
-      builder, loc, 0, readOnly ? builder.getUnitAttr() : UnitAttr());
+void NvvmBuilder::tmaWaitIf(Value predicate, bool readOnly) {
+  assembly(readOnly ? "@$0 cp.async.bulk.wait_group.read 0;"
+                    : "@$0 cp.async.bulk.wait_group 0;",
+           {}, {}, predicate);
 }
 void NvvmBuilder::fenceAsync() {
   assembly("fence.proxy.async.shared::cta;", {}, {}, {});

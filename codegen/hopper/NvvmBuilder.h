@@ -197,9 +197,12 @@ public:
   void barrierArriveIf(Value predicate, Value offset, bool early = false);
   void tmaLoad(Value offset, Value map, Value barrierOffset,
                mlir::ValueRange coordinates);
-  void tmaStore(Value offset, Value map, mlir::ValueRange coordinates);
-  void tmaCommit();
-  void tmaWait(bool readOnly);
+  /// Where the predicate holds. Not branched around: products may be in flight,
+  /// and ptxas serialises those that a divergent branch parts from their wait.
+  void tmaStoreIf(Value predicate, Value offset, Value map,
+                  mlir::ValueRange coordinates);
+  void tmaCommitIf(Value predicate);
+  void tmaWaitIf(Value predicate, bool readOnly);
   void fenceAsync();
   /// Copies 16 bytes to `offset` and `plus` more, of which `bytes` (an i32) are
   /// read and the others 0; if `predicate`, unless that is null.

@@ -11,6 +11,7 @@
 
 using namespace mlir;
 using namespace tilewright;
+using stage::SmemType;
 
 void StageLowering::countTiles() {
   for (auto [axis, tile] :
@@ -61,15 +62,7 @@ LogicalResult StageLowering::emitTiles(function_ref<LogicalResult()> body) {
     decodeTileIds(nvvm.blockId());
     return body();
   }
-  auto before = channelStates;
-  auto emitBody = [&]() -> LogicalResult {
-    if (failed(body()) || failed(checkHeld(kernel, before)))
-      return failure();
-    nvvm.loc = kernel.getLoc();
-    return success();
-  };
-  return queue && !role.singleThread ? receiveTiles(emitBody)
-                                     : walkTiles(emitBody);
+  return queue && !role.singleThread ? receiveTiles(body) : walkTiles(body);
 }
 
 SmallVector<Value> StageLowering::allChannels() {
@@ -107,15 +100,23 @@ LogicalResult StageLowering::walkTiles(function_ref<LogicalResult()> body) {
     next = nvvm.atomicIncrement(tileCounter(), nvvm.add(tiles, -1));
   if (!queue)
     decodeTileIds(tile);
-  if (failed(body()))
+  auto before = channelStates;
+  if (failed(body()) || failed(checkHeld(kernel, before)))
     return failure();
+  nvvm.loc = kernel.getLoc();
   Values rest{nvvm.add(next, nvvm.gridSize())};
   if (queue)
     rest.push_back(nvvm.add(turn, 1));
   llvm::append_range(rest, countsOf(moving));
   nvvm.branch(header, rest);
   nvvm.standAt(done);
-  return success();
+  if (!role.ahead)
+    return success();
+  // What the others take for the tile that is none.
+  setCounts(moving, carried.drop_front(queue ? 2 : 1));
+  for (StringAttr axis : tile::axisNames(kernel.getGridAxes()))
+    tileIds[axis] = nvvm.constI32(0);
+  return emitAhead(role.ahead);
 }
 
 LogicalResult StageLowering::receiveTiles(function_ref<LogicalResult()> body) {
@@ -127,13 +128,26 @@ LogicalResult StageLowering::receiveTiles(function_ref<LogicalResult()> body) {
     Values values{turn};
     llvm::append_range(values, message.ids);
     llvm::append_range(values, countsOf(moving));
+    if (role.ahead)
+      llvm::append_range(values, aheadRegisters());
     return values;
   };
   TileMessage message = receiveTile(nvvm.constI32(0));
+  Block *done = nvvm.makeBlock();
+  if (role.ahead) {
+    Block *begin = nvvm.makeBlock();
+    nvvm.branchIf(message.isTile, begin, {}, done, {});
+    nvvm.standAt(begin);
+    if (failed(emitAhead(role.ahead)) || failed(emitSettling()))
+      return failure();
+  }
+  auto before = channelStates;
   Values first = carry(nvvm.constI32(1), message);
   Block *loop = nvvm.makeBlock(ValueRange(first).getTypes());
-  Block *done = nvvm.makeBlock();
-  nvvm.branchIf(message.isTile, loop, first, done, {});
+  if (role.ahead)
+    nvvm.branch(loop, first);
+  else
+    nvvm.branchIf(message.isTile, loop, first, done, {});
   nvvm.standAt(loop);
   ValueRange carried = loop->getArguments();
   Value turn = carried.front();
@@ -143,35 +157,82 @@ LogicalResult StageLowering::receiveTiles(function_ref<LogicalResult()> body) {
     carried = carried.drop_front();
   }
   setCounts(moving, carried);
+  carried = carried.drop_front(2 * int64_t(moving.size()));
+  if (role.ahead)
+    setAheadRegisters(carried);
+  role.begun = true;
   if (failed(body()))
     return failure();
   message = receiveTile(turn);
+  if ((role.ahead && failed(emitSettling())) ||
+      failed(checkHeld(kernel, before)))
+    return failure();
+  nvvm.loc = kernel.getLoc();
   nvvm.branchIf(message.isTile, loop, carry(nvvm.add(turn, 1), message), done,
                 {});
   nvvm.standAt(done);
   return success();
 }
 
-bool StageLowering::runsInOneThread(Region &body) {
-  bool copies = false;
-  WalkResult result = body.walk([&](Operation *op) {
-    copies |= isa<stage::TmaLoadOp>(op);
-    if (stage::isScalarLoad(op))
-      return WalkResult::advance();
-    if (isa<stage::AcquireOp, stage::TmaLoadOp, stage::TileIdOp, stage::IndexOp,
-            tile::ExtentOp, tile::ConstantOp, scf::ForOp, scf::IfOp,
-            scf::YieldOp>(op) ||
-        (op->getDialect() && op->getDialect()->getNamespace() == "arith"))
-      return WalkResult::advance();
-    // Element-wise ops on scalars.
-    auto isScalar = [](Type type) { return isa<FloatType, IntegerType>(type); };
-    if (isa<tile::UnaryOp, tile::BinaryOp, tile::CompareOp, tile::SelectOp,
-            tile::MaskOp, tile::CastOp>(op) &&
-        llvm::all_of(op->getResultTypes(), isScalar))
-      return WalkResult::advance();
-    return WalkResult::interrupt();
+//===----------------------------------------------------------------------===//
+// The next tile's beginning
+//===----------------------------------------------------------------------===//
+
+LogicalResult StageLowering::emitAhead(stage::AheadOp op) {
+  for (Operation &inner : op.getBody().front().without_terminator())
+    if (failed(emit(&inner)))
+      return failure();
+  for (auto [result, value] : llvm::zip(op.getResults(), op.getYielded())) {
+    if (isa<SmemType>(value.getType()))
+      smems[result] = smems.lookup(value);
+    else
+      registers[result] = registers[value];
+  }
+  return success();
+}
+
+LogicalResult StageLowering::emitSettling() {
+  for (Operation *op : role.ahead.getSettling())
+    if (failed(emit(op)))
+      return failure();
+  return success();
+}
+
+/// Calls `visit` for what `ahead` and what follows it leave.
+static void forEachLeft(stage::AheadOp ahead, function_ref<void(Value)> visit) {
+  SmallVector<Operation *> ops = ahead.getSettling();
+  for (Value result : ahead.getResults())
+    if (!llvm::all_of(result.getUsers(), [&](Operation *user) {
+          return llvm::is_contained(ops, user);
+        }))
+      visit(result);
+  for (Operation *op : ops)
+    for (Value result : op->getResults())
+      visit(result);
+}
+
+StageLowering::Values StageLowering::aheadRegisters() {
+  Values values;
+  forEachLeft(role.ahead, [&](Value value) {
+    if (isa<SmemType>(value.getType()))
+      values.push_back(smems.lookup(value).offset);
+    else
+      llvm::append_range(values, registers[value]);
   });
-  return copies && !result.wasInterrupted();
+  return values;
+}
+
+void StageLowering::setAheadRegisters(ValueRange values) {
+  forEachLeft(role.ahead, [&](Value value) {
+    if (isa<SmemType>(value.getType())) {
+      smems[value].offset = values.front();
+      values = values.drop_front();
+      return;
+    }
+    Values &held = registers[value];
+    held.assign(values.begin(), values.begin() + held.size());
+    values = values.drop_front(held.size());
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -180,7 +241,7 @@ bool StageLowering::runsInOneThread(Region &body) {
 
 void StageLowering::layOutQueue(stage::RolesOp roles, int64_t &offset) {
   if (!kernel.getPersistent() || !roles ||
-      !runsInOneThread(roles.getRegions().front()))
+      !stage::runsInOneThread(roles.getRegions().front()))
     return;
   queue.emplace();
   queue->slotBytes =

@@ -242,7 +242,7 @@ bool Machine::advance(Agent &agent) {
       ++progress;
       if (++agent.tile < tiles.size())
         enter(agent, launch.kernel.getBody().front(), nullptr);
-      else
+      else if (agent.tile > tiles.size() || !beginSpareTile(agent))
         agent.isDone = true;
       return true;
     }
@@ -253,7 +253,8 @@ bool Machine::advance(Agent &agent) {
     if (isTerminator) {
       step = leave(agent, op);
     } else if (isa<scf::SCFDialect>(op.getDialect()) ||
-               isa<stage::FoldOp, stage::RolesOp>(op)) {
+               isa<stage::FoldOp, stage::RolesOp, stage::AheadOp,
+                   stage::RunAheadOp>(op)) {
       ++frame.at;
       step = executeControl(agent, op);
     } else {
@@ -290,11 +291,13 @@ Machine::Step Machine::execute(Agent &agent, Operation &op) {
   if (auto wait = dyn_cast<stage::MmaWaitOp>(op))
     return mmaWait(agent, wait);
   if (auto id = dyn_cast<stage::TileIdOp>(op)) {
-    const llvm::StringMap<int64_t> &ids = tiles[agent.tile].ids;
-    auto found = ids.find(id.getAxis());
-    if (found == ids.end())
+    const llvm::StringMap<int64_t> &ids = tiles.front().ids;
+    if (!ids.contains(id.getAxis()))
       return fail("structure", id, "names no axis of the grid");
-    setNumber(agent, id.getResult(), static_cast<double>(found->second));
+    size_t tile = agent.tile + agent.isAhead;
+    int64_t number =
+        tile < tiles.size() ? tiles[tile].ids.lookup(id.getAxis()) : 0;
+    setNumber(agent, id.getResult(), static_cast<double>(number));
     return Step::done;
   }
   if (isa<stage::StageDialect>(op.getDialect()))
@@ -322,6 +325,30 @@ static void bind(Agent &agent, ValueRange targets, ValueRange sources) {
     taken.push_back(agent.values[source]);
   for (auto [target, value] : llvm::zip(targets, taken))
     agent.values[target] = std::move(value);
+}
+
+stage::AheadOp Machine::aheadOf(const Agent &agent) {
+  if (roles)
+    for (auto ahead :
+         roles.getRegions()[agent.role].front().getOps<stage::AheadOp>())
+      return ahead;
+  return {};
+}
+
+/// Behind the last tile, the beginning of one that is none; false if the role
+/// has no stage.ahead.
+bool Machine::beginSpareTile(Agent &agent) {
+  stage::AheadOp ahead = aheadOf(agent);
+  if (!ahead)
+    return false;
+  Operation *last = ahead;
+  for (Operation *op : ahead.getSettling())
+    last = op;
+  Frame frame;
+  frame.at = Block::iterator(ahead);
+  frame.end = std::next(Block::iterator(last));
+  agent.frames.push_back(frame);
+  return true;
 }
 
 bool Machine::nextSegment(Agent &agent, Frame &frame) {
@@ -373,6 +400,26 @@ Machine::Step Machine::executeControl(Agent &agent, Operation &op) {
   }
   if (auto split = dyn_cast<stage::RolesOp>(op)) {
     enter(agent, split.getRegions()[agent.role].front(), nullptr);
+    return Step::done;
+  }
+  if (auto ahead = dyn_cast<stage::AheadOp>(op)) {
+    if (!agent.begun) {
+      enter(agent, ahead.getBody().front(), ahead);
+      return Step::done;
+    }
+    for (auto [result, value] : llvm::zip(ahead.getResults(), *agent.begun))
+      agent.values[result] = std::move(value);
+    agent.begun.reset();
+    return Step::done;
+  }
+  if (isa<stage::RunAheadOp>(op)) {
+    stage::AheadOp ahead = aheadOf(agent);
+    if (!ahead || agent.begun)
+      return fail("structure", &op,
+                  ahead ? "begins a tile that has been begun"
+                        : "stands in a role without stage.ahead");
+    agent.isAhead = true;
+    enter(agent, ahead.getBody().front(), ahead);
     return Step::done;
   }
   if (auto branch = dyn_cast<scf::IfOp>(op)) {
@@ -428,7 +475,15 @@ Machine::Step Machine::leave(Agent &agent, Operation &terminator) {
     restart(body);
     return Step::done;
   }
-  if (isa_and_nonnull<scf::IfOp>(frame.owner)) {
+  if (isa_and_nonnull<stage::AheadOp>(frame.owner) && agent.isAhead) {
+    agent.begun.emplace();
+    for (Value value : terminator.getOperands())
+      agent.begun->push_back(agent.values[value]);
+    agent.isAhead = false;
+    agent.frames.pop_back();
+    return Step::done;
+  }
+  if (isa_and_nonnull<scf::IfOp, stage::AheadOp>(frame.owner)) {
     finish(terminator.getOperands());
     return Step::done;
   }
@@ -483,10 +538,11 @@ void Machine::checkEnd() {
                  agent.name + " ends; needs stage.tma_store_wait");
     for (auto &[channel, held] : agent.holdings)
       for (std::shared_ptr<Holding> &holding : held)
-        report("unread", holding->get, nullptr,
-               agent.name + " ends with message " + Twine(holding->message) +
-                   " of " + channel->name() + ", taken by " +
-                   describe(holding->get) + "; needs stage.release");
+        if (!channel->message(holding->message).isSpare)
+          report("unread", holding->get, nullptr,
+                 agent.name + " ends with message " + Twine(holding->message) +
+                     " of " + channel->name() + ", taken by " +
+                     describe(holding->get) + "; needs stage.release");
   }
   for (Channel &channel : channels)
     for (auto [i, message] : llvm::enumerate(channel.messages)) {
@@ -495,7 +551,8 @@ void Machine::checkEnd() {
                "message " + Twine(i) + " of " + channel.name() +
                    ", acquired by " + describe(message.acquire) +
                    ", is not complete; needs a copy into each of its tiles");
-      else if (message.acquire && message.releases < channel.arrivals)
+      else if (message.acquire && message.releases < channel.arrivals &&
+               !message.isSpare)
         report("unread", message.acquire, nullptr,
                "message " + Twine(i) + " of " + channel.name() +
                    ", acquired by " + describe(message.acquire) +

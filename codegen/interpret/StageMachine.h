@@ -81,6 +81,9 @@ struct Message {
   Clock released; ///< what the next writer of the slot learns
   int releases = 0;
 
+  /// For the tile that is none, behind the last.
+  bool isSpare = false;
+
   bool isFull() const {
     return acquire && llvm::all_of(hasLanded, [](uint8_t b) { return b; });
   }
@@ -203,6 +206,9 @@ struct Agent {
   llvm::SmallVector<Frame, 4> frames;
   bool isDone = false;
   size_t tile = 0; ///< which of the block's tiles it works on
+  /// It runs stage.ahead for the next tile; what that gave, once it is done.
+  bool isAhead = false;
+  std::optional<std::vector<RtValue>> begun;
   uint64_t blockedAt = ~0ull;
   std::string waitsFor;
 
@@ -273,6 +279,8 @@ private:
   Step execute(Agent &agent, mlir::Operation &op);
   Step executeControl(Agent &agent, mlir::Operation &op);
   void enterLoop(Agent &agent, mlir::Operation &op);
+  stage::AheadOp aheadOf(const Agent &agent);
+  bool beginSpareTile(Agent &agent);
   bool nextSegment(Agent &agent, Frame &frame);
   Step leave(Agent &agent, mlir::Operation &terminator);
   void reportDeadlock();

@@ -286,3 +286,61 @@ stage.kernel @k(in %x: !tile.tensor<f32, [m, n]>) grid [m = 64] warps 4 {
   // expected-error@+1 {{sums over axis 'k', which its operand '!tile.tile<f32, [m = 64, n = 32]}}
   %s = stage.thread_sum %t over [k] : !tile.tile<f32, [m = 64, n = 32], #acc> -> !tile.tile<f32, [m = 64, n = 4], #part>
 }
+
+// -----
+
+stage.kernel @k() grid [m = 64] warps 4 {
+  // expected-error@+1 {{is of the tile begun, outside a stage.ahead}}
+  %m = stage.tile_id m begun
+}
+
+// -----
+
+stage.kernel @k() grid [m = 64] warps 4 {
+  // expected-error@+1 {{expected to stand in a role of a persistent kernel}}
+  stage.ahead {
+    stage.yield
+  }
+}
+
+// -----
+
+stage.kernel @k() grid [m = 64] warps 4 attributes {persistent} {
+  stage.roles ["a", "b"] warps [4, 4] registers [0, 0] {
+    stage.ahead {
+      // expected-error@+1 {{in a stage.ahead expected 'begun'}}
+      %m = stage.tile_id m
+      stage.yield
+    }
+  }, {
+    stage.mma_fence
+  }
+}
+
+// -----
+
+stage.kernel @k() grid [m = 64] warps 4 attributes {persistent} {
+  %c = arith.constant 3 : i32
+  stage.roles ["a", "b"] warps [4, 4] registers [0, 0] {
+    stage.ahead {
+      // expected-error@+1 {{expected operands made in the stage.ahead around it, channels, or the kernel's arguments}}
+      %n = arith.addi %c, %c : i32
+      stage.yield
+    }
+  }, {
+    stage.mma_fence
+  }
+}
+
+// -----
+
+stage.kernel @k() grid [m = 64] warps 4 attributes {persistent} {
+  stage.roles ["a", "b"] warps [4, 4] registers [0, 0] {
+    // expected-error@+1 {{expected the body to end with a stage.yield of the types of the results}}
+    %x = stage.ahead {
+      stage.yield
+    } -> i32
+  }, {
+    stage.mma_fence
+  }
+}
