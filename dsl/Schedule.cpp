@@ -273,7 +273,7 @@ Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
     config.consumers =
         value("the number of consumers", parts.roles.consumers, 1);
     config.overlap = parts.overlaps.at(assignment);
-    config.persistent = parts.persists.at(assignment) != 0;
+    config.persistent = parts.persists.at(assignment);
     config.registers = parts.holds.at(assignment) != 0;
     config.section =
         value("the number of tiles of a section", parts.sections, 0);

@@ -93,7 +93,7 @@ struct Configuration {
   int64_t producers = 0; ///< warpgroups that copy
   int64_t consumers = 1; ///< warpgroups that compute
   int64_t overlap = 0;
-  bool persistent = false;
+  int64_t persistent = 0;
   bool registers = false;
   /// Empty, or the axis whose tiles are taken last to first, for `section`
   /// tiles of the others at a time.
@@ -132,7 +132,8 @@ public:
   /// of this one; 2: and the consumer warpgroups issue them in turn.
   Schedule overlap(Tune on = 1) const;
   /// A block for each multiprocessor walks the tiles, and fetches for the next
-  /// while it finishes one.
+  /// while it finishes one; 2: and issues the next one's first products in front
+  /// of the wait for the last ones of this.
   Schedule persistent(Tune on = 1) const;
   /// What a fold multiplies by and does not change is held in registers.
   Schedule registers(Tune on = 1) const;

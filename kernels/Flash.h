@@ -45,7 +45,8 @@ template <class T = bf16> Kernel flashForward(ScoreMod score, MaskMod mask) {
 inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   Tune bm = tune("BM", {128, 192, 256, 64}),
        bn = tune("BN", {64, 80, 96, 128, 160, 176, 48, 32, 16}),
-       held = tune("QREG", {0, 1}), section = tune("section", {0, 4, 16});
+       held = tune("QREG", {0, 1}), section = tune("section", {0, 4, 16}),
+       ahead = tune("ahead", {0, 1});
   // A row of Q and K, and of V and O, padded. O of 16 bits takes the
   // place of Q, if it has its shape. P is there where products do not take it
   // from registers.
@@ -54,6 +55,11 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
        oRow = (qRow != vRow || elementBytes > 2) * vRow, row = qRow + vRow;
   const int64_t bytesOfP = elementBytes > 2 ? elementBytes : 0;
   const int64_t sharedBytes = 226 * 1024;
+  // Slots of K and V: four, where two of Q and one of O have room beside them.
+  // A tile that is begun ahead needs its first keys early.
+  Tune stages =
+      2 + 2 * ((2 * qRow + vRow) * bm + row * 4 * bn + bm * bn * bytesOfP <=
+               sharedBytes);
   // What a thread of a consumer holds: S and P, O, Q, and what it works with.
   Tune registers = bn * 3 / 4 + extentOf(E) / 2 + held * extentOf(D) / 4 + 28;
   Tune limit = (bm == 64) * 240 + (bm == 128) * 232 + (bm == 192) * 160 +
@@ -62,15 +68,19 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .tile(M, bm)
       .tile(N, bn)
       .whole(D, E)
-      .stages(N, 2)
+      .stages(N, stages)
       .overlap(1 + (bm > 64)) // in turns, where there are several
       .registers(held)
-      .persistent()
+      .persistent(1 + ahead)
       .descending(M, section)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
-      .require((qRow + oRow) * bm + row * 2 * bn + bm * bn * bytesOfP <=
+      .require((qRow + oRow) * bm + row * stages * bn + bm * bn * bytesOfP <=
                    sharedBytes,
                "the tiles exceed the shared memory")
+      .require(
+          ahead <= (section > 0 || bm == 128) * (extentOf(D) <= 128),
+          "beginning tiles ahead is for narrow heads, and does not pay for "
+          "many warpgroups with tiles of one length")
       .require(registers <= limit || elementBytes > 2,
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||

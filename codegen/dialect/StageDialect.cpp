@@ -89,8 +89,8 @@ bool stage::runsInOneThread(Region &body) {
     if (stage::isScalarLoad(op))
       return WalkResult::advance();
     if (isa<stage::AcquireOp, stage::TmaLoadOp, stage::TileIdOp, stage::IndexOp,
-            stage::AheadOp, stage::YieldOp, tile::ExtentOp, tile::ConstantOp,
-            scf::ForOp, scf::IfOp, scf::YieldOp>(op) ||
+            stage::AheadOp, stage::RunAheadOp, stage::YieldOp, tile::ExtentOp,
+            tile::ConstantOp, scf::ForOp, scf::IfOp, scf::YieldOp>(op) ||
         (op->getDialect() && op->getDialect()->getNamespace() == "arith"))
       return WalkResult::advance();
     // Element-wise ops on scalars.

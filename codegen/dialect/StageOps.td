@@ -114,12 +114,11 @@ def Stage_YieldOp : Stage_Op<"yield", [Pure, Terminator, ParentOneOf<["FoldOp", 
 def Stage_AheadOp : Stage_Op<"ahead", [RecursiveMemoryEffects, SingleBlock]> {
   let summary = "how a tile begins, which may be run while the tile before ends";
   let description = [{
-    In a role of a persistent kernel. Where the role has `stage.run_ahead`, the
+    In a role of a persistent kernel, with a `stage.run_ahead` behind it. The
     region is run at its place for the block's first tile only, and for each
-    other one at the stage.run_ahead of the tile before; behind the last tile
-    once more, for one that is none. In a role without, it is run at its place
-    for each tile, and behind the last once more, as if for tile 0 of each axis:
-    what one role sends for the tile that is none, the other takes. What waits
+    other one at the stage.run_ahead of the tile before; at that of the last tile
+    as if for some other, which is none: what one role sends for it, the other
+    takes. What waits
     for the results, or gives messages back, may follow it at once, and is run
     for that tile, too. The region uses channels and the kernel's arguments, and
     else what it makes.

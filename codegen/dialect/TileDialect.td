@@ -83,7 +83,8 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     how deep the channels of each fold axis are; `overlap = 1`: products of a
     fold's next tile are issued before this tile's element-wise work (2: and
     the consumer warpgroups issue them in turn);
-    `persistent = 1`: a block for each multiprocessor, which walks tiles;
+    `persistent = 1`: a block for each multiprocessor, which walks tiles (2: and
+    begins the next one while it ends one);
     `registers = 1`: what a loop multiplies by and does not change is held in
     registers; `descending = "m"`: tiles are taken in descending order of m, for
     `section` tiles of the other axes at a time (0: all), so that the longest

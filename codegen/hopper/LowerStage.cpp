@@ -354,7 +354,7 @@ LogicalResult StageLowering::emit(Operation *op) {
       .Case([&](scf::IfOp op) { return emitIf(op); })
       .Case([&](scf::YieldOp) { return success(); })
       .Case([&](stage::AheadOp op) { return emitAhead(op); })
-      .Case([&](stage::RunAheadOp) { return emitAhead(role.ahead); })
+      .Case([&](stage::RunAheadOp) { return emitRunAhead(); })
       .Case([&](stage::ChannelOp) { return success(); })
       .Case([&](stage::BufferOp op) {
         smems[op] = {nvvm.constI32(bufferOffsets[op]), {}};

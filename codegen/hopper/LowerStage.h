@@ -57,6 +57,10 @@ private:
     /// been emitted for the tile at hand by then.
     stage::AheadOp ahead;
     bool begun = false;
+    /// Of a role that walks tiles itself: the number of the next one, and its
+    /// place along each axis, once it is begun.
+    Value following;
+    Values followingIds;
     Value lane;              ///< of the warp
     Value warp;              ///< in the role
     Value warpgroup;         ///< in the role; the same in a warp
@@ -152,6 +156,7 @@ private:
                          int64_t firstWarpgroup, int64_t launched);
   LogicalResult emitTileOfRole(mlir::Block &body);
   LogicalResult emitAhead(stage::AheadOp op);
+  LogicalResult emitRunAhead();
   LogicalResult emitSettling();
   /// The registers that stage.ahead and what follows it leave for the tile.
   Values aheadRegisters();
@@ -182,7 +187,10 @@ private:
   void layOutQueue(stage::RolesOp roles, int64_t &offset);
   void initQueue();
   Value tileCounter();
-  void sendTile(Value turn, Value tile, Value isTile);
+  void waitToSend(Value turn);
+  void sendTile(Value turn, Value isTile);
+  Values idsOfTile();
+  Value countedTiles();
   TileMessage receiveTile(Value turn);
 
   //===--- LaunchParameters.cpp -------------------------------------------===//

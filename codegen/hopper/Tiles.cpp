@@ -69,28 +69,60 @@ SmallVector<Value> StageLowering::allChannels() {
   return llvm::to_vector(llvm::make_first_range(channels));
 }
 
+Value StageLowering::countedTiles() {
+  Value tiles = nvvm.constI32(1);
+  for (Value count : tileCounts)
+    tiles = nvvm.mul(tiles, count);
+  return tiles;
+}
+
+StageLowering::Values StageLowering::idsOfTile() {
+  Values ids;
+  for (StringAttr axis : tile::axisNames(kernel.getGridAxes()))
+    ids.push_back(tileIds[axis]);
+  return ids;
+}
+
 LogicalResult StageLowering::walkTiles(function_ref<LogicalResult()> body) {
   // The loop carries the tile, the number of tiles before it (if they go
-  // through the ring), and the channels' counts.
+  // through the ring), its places (if it is begun in front of the loop), and
+  // the channels' counts.
   SmallVector<Value> moving = allChannels();
+  role.begun = bool(role.ahead);
   Values first{nvvm.blockId()};
   if (queue)
     first.push_back(nvvm.constI32(0));
+  if (role.ahead) {
+    decodeTileIds(first.front());
+    llvm::append_range(first, idsOfTile());
+    if (failed(emitAhead(role.ahead)))
+      return failure();
+  }
   llvm::append_range(first, countsOf(moving));
   Block *header = nvvm.makeBlock(ValueRange(first).getTypes());
   Block *start = nvvm.makeBlock(), *done = nvvm.makeBlock();
   nvvm.branch(header, first);
   nvvm.standAt(header);
   ValueRange carried = header->getArguments();
-  Value tile = carried.front(), turn = queue ? carried[1] : Value();
-  setCounts(moving, carried.drop_front(queue ? 2 : 1));
+  auto take = [&] {
+    Value value = carried.front();
+    carried = carried.drop_front();
+    return value;
+  };
+  Value tile = take(), turn = queue ? take() : Value();
+  if (role.ahead)
+    for (StringAttr axis : tile::axisNames(kernel.getGridAxes()))
+      tileIds[axis] = take();
+  setCounts(moving, carried);
 
-  Value tiles = nvvm.constI32(1);
-  for (Value count : tileCounts)
-    tiles = nvvm.mul(tiles, count);
+  Value tiles = countedTiles();
   Value isTile = nvvm.icmp(NvvmBuilder::Compare::lt, tile, tiles);
-  if (queue)
-    sendTile(turn, tile, isTile);
+  if (queue) {
+    waitToSend(turn);
+    if (!role.ahead)
+      decodeTileIds(tile);
+    sendTile(turn, isTile);
+  }
   nvvm.branchIf(isTile, start, {}, done, {});
   nvvm.standAt(start);
   Value next = tile;
@@ -98,25 +130,23 @@ LogicalResult StageLowering::walkTiles(function_ref<LogicalResult()> body) {
     // A launch draws as many numbers as there are tiles, so that the counter
     // wraps around to 0 for the next one.
     next = nvvm.atomicIncrement(tileCounter(), nvvm.add(tiles, -1));
-  if (!queue)
+  if (!queue && !role.ahead)
     decodeTileIds(tile);
+  if (role.ahead)
+    role.following = nvvm.add(next, nvvm.gridSize());
   auto before = channelStates;
   if (failed(body()) || failed(checkHeld(kernel, before)))
     return failure();
   nvvm.loc = kernel.getLoc();
-  Values rest{nvvm.add(next, nvvm.gridSize())};
+  Values rest{role.ahead ? role.following : nvvm.add(next, nvvm.gridSize())};
   if (queue)
     rest.push_back(nvvm.add(turn, 1));
+  if (role.ahead)
+    llvm::append_range(rest, role.followingIds);
   llvm::append_range(rest, countsOf(moving));
   nvvm.branch(header, rest);
   nvvm.standAt(done);
-  if (!role.ahead)
-    return success();
-  // What the others take for the tile that is none.
-  setCounts(moving, carried.drop_front(queue ? 2 : 1));
-  for (StringAttr axis : tile::axisNames(kernel.getGridAxes()))
-    tileIds[axis] = nvvm.constI32(0);
-  return emitAhead(role.ahead);
+  return success();
 }
 
 LogicalResult StageLowering::receiveTiles(function_ref<LogicalResult()> body) {
@@ -188,6 +218,21 @@ LogicalResult StageLowering::emitAhead(stage::AheadOp op) {
     else
       registers[result] = registers[value];
   }
+  return success();
+}
+
+LogicalResult StageLowering::emitRunAhead() {
+  if (!role.following)
+    return emitAhead(role.ahead);
+  // Behind the last tile, as if for the first.
+  Value isTile =
+      nvvm.icmp(NvvmBuilder::Compare::lt, role.following, countedTiles());
+  auto ids = tileIds;
+  decodeTileIds(nvvm.select(isTile, role.following, nvvm.constI32(0)));
+  role.followingIds = idsOfTile();
+  if (failed(emitAhead(role.ahead)))
+    return failure();
+  tileIds = ids;
   return success();
 }
 
@@ -268,19 +313,22 @@ Value StageLowering::tileCounter() {
   return parameter(wanted);
 }
 
-void StageLowering::sendTile(Value turn, Value tile, Value isTile) {
+void StageLowering::waitToSend(Value turn) {
   Value slot = nvvm.bitAnd(turn, 1);
   Value parity = nvvm.bitAnd(nvvm.lshr(turn, 1), 1);
-  Value barrier = nvvm.shl(slot, 3);
-  nvvm.barrierWait(nvvm.add(barrier, queue->empty), nvvm.bitXor(parity, 1));
-  decodeTileIds(tile);
+  nvvm.barrierWait(nvvm.add(nvvm.shl(slot, 3), queue->empty),
+                   nvvm.bitXor(parity, 1));
+}
+
+void StageLowering::sendTile(Value turn, Value isTile) {
+  Value slot = nvvm.bitAnd(turn, 1);
   Values words{nvvm.zext(isTile, nvvm.i32)};
-  for (StringAttr axis : tile::axisNames(kernel.getGridAxes()))
-    words.push_back(tileIds[axis]);
+  llvm::append_range(words, idsOfTile());
   Value at = nvvm.add(nvvm.mul(slot, queue->slotBytes), queue->offset);
   for (auto [i, word] : llvm::enumerate(words))
     nvvm.storeShared(word, nvvm.add(at, 4 * int64_t(i)));
-  nvvm.barrierArriveIf(role.leadsRole, nvvm.add(barrier, queue->full));
+  nvvm.barrierArriveIf(role.leadsRole,
+                       nvvm.add(nvvm.shl(slot, 3), queue->full));
 }
 
 StageLowering::TileMessage StageLowering::receiveTile(Value turn) {

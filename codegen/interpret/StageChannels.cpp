@@ -216,7 +216,7 @@ Machine::Step Machine::acquire(Agent &agent, stage::AcquireOp op) {
   channel.producer = static_cast<int>(agent.index);
   Message &message = channel.message(number);
   message.acquire = op;
-  message.isSpare = agent.tile >= tiles.size();
+  message.isSpare = agent.tile + agent.isAhead >= tiles.size();
   ++channel.acquired;
   ++launch.messages;
   ++own;

@@ -81,7 +81,7 @@ struct Message {
   Clock released; ///< what the next writer of the slot learns
   int releases = 0;
 
-  /// For the tile that is none, behind the last.
+  /// For the tile that is none, begun behind the last.
   bool isSpare = false;
 
   bool isFull() const {

@@ -15,6 +15,9 @@ inline constexpr llvm::StringLiteral registers = "stage.registers";
 /// On a stage.kernel: warpgroups issue the products of a step in turn.
 inline constexpr llvm::StringLiteral turns = "stage.turns";
 
+/// On a stage.kernel: begin a tile while the one before ends.
+inline constexpr llvm::StringLiteral ahead = "stage.run_ahead";
+
 /// On ops of a fold, array<i64: stage, order>: how to skew it.
 inline constexpr llvm::StringLiteral step = "stage.step";
 

@@ -143,7 +143,8 @@ def TakeTurns : TilewrightPass<"stage-take-turns", "::tilewright::stage::KernelO
 def RunAhead : TilewrightPass<"stage-run-ahead", "::tilewright::stage::KernelOp"> {
   let summary = "a block's next tile begins while its last products run";
   let description = [{
-    In a persistent kernel of a producer and consumers: what a tile begins with,
+    In a kernel marked `stage.run_ahead`, persistent and of a producer and
+    consumers: what a tile begins with,
     up to the first products, becomes a `stage.ahead`, and is run in front of
     the wait for the last products of the tile before, so that those products,
     and what is done with their results, hide it. A fold that may have no tile

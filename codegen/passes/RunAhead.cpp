@@ -1,11 +1,12 @@
 //===- RunAhead.cpp - The next tile begins while this one ends ------------===//
 //
-// Before: a persistent kernel of a producer and consumers, segments expanded. A
-// tile begins with messages, products of them, and a wait; it ends with
-// products and a wait, behind which results are stored. After: what stands in
-// front of the first wait is a `stage.ahead`, and `stage.run_ahead` stands in
-// front of the last: the next tile's first products run under the end of this
-// one, and its messages are waited for while products are in flight.
+// Before: a persistent kernel of a producer and consumers that asks for it,
+// segments expanded. A tile begins with messages, products of them, and a wait;
+// it ends with products and a wait, behind which results are stored. After:
+// what stands in front of the first wait is a `stage.ahead`, and
+// `stage.run_ahead` stands in front of the last: the next tile's first products
+// run under the end of this one, and its messages are waited for while products
+// are in flight.
 //
 // Where a fold may have no tile, its products are not for certain. It then
 // walks one, tile 0, of which its masks leave no point: they are exact, and the
@@ -15,6 +16,7 @@
 // one of the tile before is given back.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -202,6 +204,15 @@ bool TileStart::moveCopies() {
     if (copies.contains(&op) && isa<stage::TmaLoadOp>(op) && !clone(clone, &op))
       return false;
   stage::YieldOp::create(builder, loc, ValueRange());
+  // In front of the last message, which waits for its slot longest.
+  builder.setInsertionPointToEnd(&producer);
+  for (Operation &op : llvm::reverse(producer))
+    if (isa<stage::AcquireOp, scf::ForOp>(op)) {
+      if (isa<stage::AcquireOp>(op))
+        builder.setInsertionPoint(&op);
+      break;
+    }
+  stage::RunAheadOp::create(builder, loc);
   for (Operation *op :
        llvm::reverse(llvm::to_vector(llvm::make_pointer_range(producer))))
     if (copies.contains(op))
@@ -265,7 +276,8 @@ struct RunAhead : tilewright::impl::RunAheadBase<RunAhead> {
   void runOnOperation() override {
     stage::KernelOp kernel = getOperation();
     auto found = kernel.getBody().front().getOps<stage::RolesOp>();
-    if (!kernel.getPersistent() || found.empty())
+    if (!kernel->removeAttr(hints::ahead) || !kernel.getPersistent() ||
+        found.empty())
       return;
     stage::RolesOp roles = *found.begin();
     if (roles.getRegions().size() != 2 ||

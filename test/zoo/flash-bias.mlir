@@ -1,5 +1,6 @@
 // Causal flash attention with a bias for each score, and one of 16 bits for each
-// key: what is read beside the products comes through shared memory, too.
+// key: what is read beside the products comes through shared memory, too. Its
+// schedule begins each tile while the one before ends.
 //
 // RUN: tilewright run %s --extents b=1,g=1,r=2,m=100,n=67,d=64,e=64 --check --set scale=0.125
 
@@ -12,7 +13,7 @@ tile.kernel @flash_bias(
     out %o: !tile.tensor<bf16, [b, g, r, m, e]>,
     out %lse: !tile.tensor<f32, [b, g, r, m]>,
     scalar %scale: f32)
-    schedule #tile.schedule<{m = 128, n = 64}, consumers = 2, stages = {n = 2}> {
+    schedule #tile.schedule<{m = 128, n = 64}, consumers = 2, stages = {n = 2}, overlap = 1, persistent = 2, registers = 1> {
   tile.parallel [b, g, r, m] {
     %qt = tile.load %q[b, g, r, m, d] : !tile.tensor<bf16, [b, g, r, m, d]> -> !tile.tile<bf16, [m, d]>
     %m0 = tile.constant -1.0e30 : f32 -> !tile.tile<f32, [m]>

@@ -25,7 +25,7 @@ static const std::map<std::string, int64_t> extents = {
 /// flash, with its additions beside the products instead of in their
 /// accumulators.
 static std::string kernelText(const std::string &name, int overlap = 1,
-                              int registers = 1) {
+                              int registers = 1, int persistent = 1) {
   auto file = llvm::MemoryBuffer::getFile(TILEWRIGHT_ZOO "/" + name + ".mlir");
   std::string text = (*file)->getBuffer().str();
   auto replace = [&](std::string_view what, std::string_view by) {
@@ -43,12 +43,13 @@ static std::string kernelText(const std::string &name, int overlap = 1,
                       "!tile.tile<f32, [m, e]>");
   }
   size_t from = text.find("#tile.schedule<"), to = text.find('>', from);
-  return text.replace(
-      from, to - from,
-      "#tile.schedule<{m = 128, n = 64}, consumers = 2, stages "
-      "= {n = 2}, overlap = " +
-          std::to_string(overlap) + ", persistent = 1, registers = " +
-          std::to_string(registers) + ", descending = \"m\", section = 2");
+  return text.replace(from, to - from,
+                      "#tile.schedule<{m = 128, n = 64}, consumers = 2, stages "
+                      "= {n = 2}, overlap = " +
+                          std::to_string(overlap) +
+                          ", persistent = " + std::to_string(persistent) +
+                          ", registers = " + std::to_string(registers) +
+                          ", descending = \"m\", section = 2");
 }
 
 static std::string codeOf(llvm::StringRef target,
@@ -72,7 +73,8 @@ TEST_P(Without, IsOtherCodeAndTheSameNumbers) {
                                                  : "flash-causal";
   std::string text = kernelText(name,
                                 /*overlap=*/step == "turns" ? 2 : 1,
-                                /*registers=*/step != "deepen");
+                                /*registers=*/step != "deepen",
+                                /*persistent=*/step == "ahead" ? 2 : 1);
   std::string full = codeOf(target, {}, text);
   std::string less = codeOf(target, {step}, text);
   EXPECT_EQ(less.find("error:"), std::string::npos) << less.substr(0, 400);
