@@ -132,8 +132,8 @@ public:
   /// of this one; 2: and the consumer warpgroups issue them in turn.
   Schedule overlap(Tune on = 1) const;
   /// A block for each multiprocessor walks the tiles, and fetches for the next
-  /// while it finishes one; 2: and issues the next one's first products in front
-  /// of the wait for the last ones of this.
+  /// while it finishes one; 2: and issues the next one's first products in
+  /// front of the wait for the last ones of this.
   Schedule persistent(Tune on = 1) const;
   /// What a fold multiplies by and does not change is held in registers.
   Schedule registers(Tune on = 1) const;

@@ -216,7 +216,7 @@ LogicalResult StageLowering::emitAhead(stage::AheadOp op) {
     if (isa<SmemType>(value.getType()))
       smems[result] = smems.lookup(value);
     else
-      registers[result] = registers[value];
+      registers[result] = registers.lookup(value);
   }
   return success();
 }

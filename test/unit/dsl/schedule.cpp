@@ -78,7 +78,7 @@ TEST(Schedule, OfAKernel) {
   EXPECT_EQ(flash.mlir().find("schedule"), std::string::npos);
   std::string text = flash.configured(configurations.front()).mlir();
   EXPECT_NE(text.find("schedule #tile.schedule<{m = 128 : i64, n = 64 : i64}, "
-                      "consumers = 2, stages = {n = 2 : i64}"),
+                      "consumers = 2, stages = {n = 4 : i64}"),
             std::string::npos)
       << text;
 }
