@@ -77,7 +77,7 @@ LogicalResult StageBuilder::run() {
     kernel.setPersistent(schedule.getPersistent() && uses("persistent"));
     if (schedule.getRegisters())
       kernel->setAttr(hints::registers, builder.getUnitAttr());
-    if (schedule.getPersistent() > 1)
+    if (schedule.getPersistent() > 1 && uses("ahead"))
       kernel->setAttr(hints::ahead, builder.getUnitAttr());
     if (schedule.getOverlap() > 1)
       kernel->setAttr(hints::turns, builder.getUnitAttr());

@@ -39,12 +39,12 @@
 // CHECK: nvvm.bar.warp.sync
 // CHECK: mbarrier.arrive
 // The copy out of a tile is waited for where the next tile first writes.
-// CHECK: cp.async.bulk.wait_group 0 {read}
+// CHECK: cp.async.bulk.wait_group.read 0;
 // CHECK: nvvm.barrier id
 // CHECK: nvvm.stmatrix
-// CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta
-// CHECK: nvvm.cp.async.bulk.commit.group
-// CHECK-NOT: {read}
+// CHECK: cp.async.bulk.tensor.2d.global.shared::cta.bulk_group
+// CHECK: cp.async.bulk.commit_group;
+// CHECK-NOT: wait_group.read
 // CHECK: llvm.and %[[SLOT]]
 // CHECK: nvvm.mbarrier.try_wait.parity
 // CHECK: llvm.cond_br %{{.*}}, ^[[LOOP]](
