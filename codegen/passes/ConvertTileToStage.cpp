@@ -43,8 +43,9 @@ static bool reachesBeyondMasks(Value value) {
 
 /// Beside products, whose operands the copy engine brings, element-wise work
 /// has its operands brought as well: threads that load them themselves hold
-/// registers and wait.
-void StageBuilder::findCopies(tile::FoldOp fold) {
+/// registers and wait. As far as there is room in shared memory: a result may
+/// yet take the place of a message.
+void StageBuilder::findCopies(tile::FoldOp fold, int64_t &room) {
   Block &body = fold.getBody().front();
   if (llvm::none_of(body.getOps<tile::LoadOp>(), [&](tile::LoadOp load) {
         return smemLoads.contains(load);
@@ -56,7 +57,8 @@ void StageBuilder::findCopies(tile::FoldOp fold) {
           return tile::hasAxis(load.getType(), axis);
         });
     if (walked && !smemLoads.contains(load) && copyEngineTakes(load, target) &&
-        reachesBeyondMasks(load)) {
+        reachesBeyondMasks(load) && slotBytes(load) <= room) {
+      room -= slotBytes(load);
       smemLoads.insert(load);
       copies.insert(load);
     }
@@ -99,8 +101,11 @@ LogicalResult StageBuilder::run() {
         if (copyEngineTakes(load, target))
           smemLoads.insert(load);
   });
+  int64_t room = target.smemBytes;
+  for (Value load : smemLoads)
+    room -= slotBytes(load.getDefiningOp<tile::LoadOp>());
   if (target.copyEngine && uses("copies"))
-    source.walk([&](tile::FoldOp fold) { findCopies(fold); });
+    source.walk([&](tile::FoldOp fold) { findCopies(fold, room); });
 
   for (auto [axis, extent] :
        llvm::zip(tile::axisNames(parallel.getAxes()), parallel.getExtents())) {

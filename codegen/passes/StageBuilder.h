@@ -45,7 +45,7 @@ public:
 
 private:
   // Structure
-  void findCopies(tile::FoldOp fold);
+  void findCopies(tile::FoldOp fold, int64_t &room);
   llvm::LogicalResult emitBlock(mlir::Block &block);
   llvm::LogicalResult emit(mlir::Operation *op);
   llvm::LogicalResult emitFold(tile::FoldOp fold);
@@ -58,6 +58,8 @@ private:
                                    llvm::SmallVectorImpl<mlir::Value> &results);
 
   // Memory
+  int64_t depthOf(tile::LoadOp load);
+  int64_t slotBytes(tile::LoadOp load); ///< of all slots of its channel
   llvm::LogicalResult emitLoad(tile::LoadOp load);
   template <class WriteOp> llvm::LogicalResult emitWrite(WriteOp op);
   llvm::LogicalResult emitStoreThroughSmem(tile::StoreOp op,

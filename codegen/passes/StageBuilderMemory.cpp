@@ -122,6 +122,26 @@ void StageBuilder::noteWholeRows(Operation *access, Type tile, ArrayAttr at) {
   access->setAttr(hints::wholeRows, builder.getI64IntegerAttr(extent));
 }
 
+/// One channel for each load: as deep as the schedule says for the loop that it
+/// is in, one message where there is none.
+int64_t StageBuilder::depthOf(tile::LoadOp load) {
+  auto fold = load->getParentOfType<tile::FoldOp>();
+  if (!fold)
+    return 1;
+  int64_t depth = 2;
+  if (source.getSchedule() && source.getSchedule()->getStages())
+    for (StringAttr axis : tile::axisNames(fold.getAxes()))
+      if (auto stages = source.getSchedule()->getStages().getAs<IntegerAttr>(
+              axis.getValue()))
+        depth = stages.getInt();
+  return depth;
+}
+
+int64_t StageBuilder::slotBytes(tile::LoadOp load) {
+  auto type = cast<TileType>(load.getType());
+  return depthOf(load) * smemTypeFor(type, load.getAt()).sizeInBytes();
+}
+
 LogicalResult StageBuilder::emitLoad(tile::LoadOp load) {
   Value tensor = versions[load.getTensor()].front();
   if (!smemLoads.contains(load)) {
@@ -135,17 +155,7 @@ LogicalResult StageBuilder::emitLoad(tile::LoadOp load) {
     return success();
   }
 
-  // One channel for each load: as deep as the schedule says for the loop that
-  // it is in, one message where there is none.
-  int64_t depth = 1;
-  if (auto fold = load->getParentOfType<tile::FoldOp>()) {
-    depth = 2;
-    if (source.getSchedule() && source.getSchedule()->getStages())
-      for (StringAttr axis : tile::axisNames(fold.getAxes()))
-        if (auto stages = source.getSchedule()->getStages().getAs<IntegerAttr>(
-                axis.getValue()))
-          depth = stages.getInt();
-  }
+  int64_t depth = depthOf(load);
   SmemType type = smemTypeFor(cast<TileType>(load.getType()), load.getAt());
   auto channelType = stage::ChannelType::get(builder.getContext(), Type(type));
   Value channel;
