@@ -90,7 +90,10 @@ private:
 ///
 /// The extents of axes that the kernel holds whole (no loop walks them) are
 /// compiled in: the first call with new ones compiles, or finds the code in the
-/// kernel cache. All other extents, strides and scalars change freely.
+/// kernel cache. All other extents, strides and scalars change freely. Where a
+/// kernel reads a tensor beside its products (a bias), the first call with one
+/// whose strides are no multiples of 16 bytes, or not 1 innermost, compiles
+/// another kernel for it, which is slower.
 ///
 /// A mistake in the arguments is a tilewright::Error that names the argument,
 /// says what was expected and what was found.
