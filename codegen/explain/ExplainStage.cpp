@@ -197,8 +197,13 @@ static void listScopes(ScopeNode &node, size_t role, int depth, int64_t warps,
   scope.what = describe(node);
   if (node.op)
     scope.where = whereOf(node.op->getLoc());
-  for (Operation &op : *node.block)
+  for (Operation &op : *node.block) {
     scope.work.add(counter.workOf(&op, warps));
+    // Once a tile, wherever it is run.
+    if (auto ahead = dyn_cast<stage::AheadOp>(op))
+      for (Operation &inner : ahead.getBody().front())
+        scope.work.add(counter.workOf(&inner, warps));
+  }
   listed.push_back({&node, result.scopes.size()});
   result.scopes.push_back(std::move(scope));
   for (ScopeNode &child : node.children)
