@@ -144,13 +144,12 @@ def RunAhead : TilewrightPass<"stage-run-ahead", "::tilewright::stage::KernelOp"
   let summary = "a block's next tile begins while its last products run";
   let description = [{
     In a kernel marked `stage.run_ahead`, persistent and of a producer and
-    consumers: what a tile begins with,
-    up to the first products, becomes a `stage.ahead`, and is run in front of
-    the wait for the last products of the tile before, so that those products,
-    and what is done with their results, hide it. A fold that may have no tile
-    walks one in any case, of which masks leave nothing.
+    consumers: what a tile begins with, up to the first products, becomes a
+    `stage.ahead`, and is run in front of the wait for the last products of the
+    tile before, so that those products, and what is done with their results,
+    hide it. A fold that may have no tile walks one in any case, of which masks
+    leave nothing.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 def SpecializeWarps : TilewrightPass<"stage-specialize-warps", "::tilewright::stage::KernelOp"> {

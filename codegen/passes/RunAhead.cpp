@@ -18,10 +18,8 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 
 namespace tilewright {
 #define GEN_PASS_DEF_RUNAHEAD
