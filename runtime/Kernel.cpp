@@ -195,8 +195,6 @@ Error Kernel::encode(int arg, bool replaceable, const TensorMapShape &shape,
       TensorMapOobFill::none);
   if (result == success) [[likely]]
     return Error::success();
-  if (replaceable)
-    return make_error<NotCopyable>("the driver makes no tensor map of it");
   std::string text;
   raw_string_ostream os(text);
   os << "cuTensorMapEncodeTiled for argument '" << binder.plan().args[arg].name
@@ -208,7 +206,9 @@ Error Kernel::encode(int arg, bool replaceable, const TensorMapShape &shape,
   os << " bytes, box ";
   interleave(ArrayRef(shape.box).take_front(shape.rank), os, "x");
   os << ", swizzle " << int(shape.swizzle) << ")";
-  return api.makeError(result, text);
+  Error error = api.makeError(result, text);
+  return replaceable ? make_error<NotCopyable>(toString(std::move(error)))
+                     : std::move(error);
 }
 
 unsigned Kernel::blocksFor(int64_t tiles) const {

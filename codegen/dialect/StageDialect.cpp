@@ -361,6 +361,13 @@ LogicalResult TileIdOp::verify() {
                                 : "in a stage.ahead expected 'begun'");
 }
 
+LogicalResult RunAheadOp::verify() {
+  for (auto ahead : (*this)->getBlock()->getOps<AheadOp>())
+    if (ahead->isBeforeInBlock(*this))
+      return success();
+  return emitOpError("expected a stage.ahead in front of it in its role");
+}
+
 SmallVector<Operation *> AheadOp::getSettling() {
   SmallVector<Operation *> ops;
   for (Operation *op = (*this)->getNextNode();
@@ -392,7 +399,11 @@ LogicalResult AheadOp::verifyRegions() {
       }
     return WalkResult::advance();
   });
-  return failure(result.wasInterrupted());
+  if (result.wasInterrupted())
+    return failure();
+  if ((*this)->getBlock()->getOps<RunAheadOp>().empty())
+    return emitOpError("expected a stage.run_ahead behind it in its role");
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

@@ -141,6 +141,7 @@ def Stage_RunAheadOp : Stage_Op<"run_ahead"> {
   let summary = "begins the next tile: runs the role's stage.ahead for it";
   let description = "`stage.run_ahead`, once a tile, where no loop is around it.";
   let assemblyFormat = "attr-dict";
+  let hasVerifier = 1;
 }
 
 def Stage_TileIdOp : Stage_Op<"tile_id", [Pure]> {

@@ -13,10 +13,6 @@ using namespace mlir;
 using namespace tilewright;
 using stage::SmemType;
 
-/// Sides of a box are at most this.
-static constexpr int64_t boxSideLimit = 256;
-static constexpr size_t mapRankLimit = 5;
-
 //===----------------------------------------------------------------------===//
 // Channels
 //===----------------------------------------------------------------------===//
@@ -184,18 +180,18 @@ LogicalResult StageLowering::forEachBox(
   extents.front() = rowsPerPart;
   int64_t bytes = type.getElementType().getIntOrFloatBitWidth() / 8;
   int64_t swizzle = type.getSwizzle();
-  if (dims.size() > mapRankLimit)
+  if (static_cast<int64_t>(dims.size()) > target.copyRankLimit)
     return op->emitOpError("copies from a tensor of ")
            << dims.size() << " dimensions; the copy engine takes "
-           << mapRankLimit;
+           << target.copyRankLimit;
   if (dims.back() != axes.back())
     return op->emitOpError("expected the contiguous dimension '")
            << dims.back().getValue() << "' last in " << type;
   int64_t columns = swizzle ? swizzle / bytes : extents.back();
-  if (columns > boxSideLimit || columns * bytes % 16)
+  if (columns > target.copyBoxLimit || columns * bytes % 16)
     return op->emitOpError("expected rows of a multiple of 16 bytes and at "
                            "most ")
-           << boxSideLimit << " elements, got " << type;
+           << target.copyBoxLimit << " elements, got " << type;
 
   // Box sides along the axes but the last. An axis that is cut leaves those
   // outside it a side of 1: rows of a box are consecutive.
@@ -210,7 +206,7 @@ LogicalResult StageLowering::forEachBox(
     if (!whole)
       continue;
     box[j] = extents[j];
-    while (box[j] > boxSideLimit || extents[j] % box[j])
+    while (box[j] > target.copyBoxLimit || extents[j] % box[j])
       --box[j];
     whole = box[j] == type.getExtents()[j];
   }

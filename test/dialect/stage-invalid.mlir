@@ -344,3 +344,27 @@ stage.kernel @k() grid [m = 64] warps 4 attributes {persistent} {
     stage.mma_fence
   }
 }
+
+// -----
+
+stage.kernel @k() grid [m = 64] warps 4 attributes {persistent} {
+  stage.roles ["a", "b"] warps [4, 4] registers [0, 0] {
+    // expected-error@+1 {{expected a stage.run_ahead behind it in its role}}
+    stage.ahead {
+      stage.yield
+    }
+  }, {
+    stage.mma_fence
+  }
+}
+
+// -----
+
+stage.kernel @k() grid [m = 64] warps 4 attributes {persistent} {
+  stage.roles ["a", "b"] warps [4, 4] registers [0, 0] {
+    // expected-error@+1 {{expected a stage.ahead in front of it in its role}}
+    stage.run_ahead
+  }, {
+    stage.mma_fence
+  }
+}
