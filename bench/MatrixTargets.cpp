@@ -2,7 +2,6 @@
 #include "bench/MatrixTargets.h"
 #include "codegen/Compile.h"
 #include "runtime/Assembler.h"
-#include "runtime/CpuLoader.h"
 #include "runtime/LoadKernel.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -134,14 +133,6 @@ configurations(const dsl::Kernel &kernel, dsl::Target target,
   return result;
 }
 
-/// What code depends on: the kernel and the extents of axes held whole.
-std::string keyOf(std::string text,
-                  const std::map<std::string, int64_t> &whole) {
-  for (const auto &[axis, extent] : whole)
-    text += formatv("// {0} = {1}\n", axis, extent);
-  return text;
-}
-
 /// Compiles and assembles a kernel; it cannot run.
 class Assembled : public LoadedKernel {
 public:
@@ -236,10 +227,8 @@ public:
     auto [label, configured] =
         configurations(kernel, dsl::cpu, whole, choice).front();
     std::string text = configured.mlir();
-    Expected<std::unique_ptr<CpuKernel>> loaded =
-        loadCachedOnCpu(keyOf(text, whole), [&] {
-          return compileKernel(text, optionsFor("cpu", whole));
-        });
+    Expected<std::unique_ptr<CpuKernel>> loaded = loadKernelOnCpu(
+        text, [text] { return text; }, optionsFor("cpu", whole));
     if (!loaded)
       return loaded.takeError();
     return std::make_unique<LoadedOnCpu>(std::move(*loaded), label);

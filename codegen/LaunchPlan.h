@@ -8,9 +8,9 @@
 // A GPU entry point takes `params` in order. A CPU entry point takes them as
 // an array of pointers; see CpuEntry.
 //
-// Extents are checked to fit i32. A launch with an extent of 0 on a grid axis
-// is skipped; an extent of 0 elsewhere launches, with the tensor maps of the
-// empty arguments replaced by maps of one row of zeros.
+// Extents are checked to be `longestAxis` at most. A launch with an extent of 0
+// on a grid axis is skipped; an extent of 0 elsewhere launches, with the tensor
+// maps of the empty arguments replaced by maps of one row of zeros.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -22,6 +22,10 @@
 #include <vector>
 
 namespace tilewright {
+
+/// The most that an axis may extend to: the positions of its last tile, which
+/// may lie behind it, are still numbers of 32 bits.
+inline constexpr int64_t longestAxis = (int64_t(1) << 31) - (1 << 16);
 
 enum class DType : uint8_t { f32, f16, bf16, f64, i32, i1 };
 

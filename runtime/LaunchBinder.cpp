@@ -1,6 +1,5 @@
 //===- LaunchBinder.cpp - Arguments checked against a plan ------*- C++ -*-===//
 #include "runtime/LaunchBinder.h"
-#include "codegen/analysis/PositionRange.h"
 
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"

@@ -1,5 +1,6 @@
-//===- LoadKernel.cpp - From kernel text to a kernel on a GPU -------------===//
+//===- LoadKernel.cpp - From kernel text to a loaded kernel ---------------===//
 #include "runtime/LoadKernel.h"
+#include "codegen/cpu/CpuModule.h"
 #include "runtime/KernelCache.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -63,4 +64,35 @@ tilewright::loadKernel(Device &device, const std::string &identity,
       return loadSubstitute(device, identity, text, options);
     });
   return kernel;
+}
+
+Expected<std::unique_ptr<CpuKernel>>
+tilewright::loadKernelOnCpu(const std::string &identity, const KernelText &text,
+                            const CompileOptions &options, bool *found) {
+  std::string key = KernelCache::key({keyOf(identity, options), options.target,
+                                      cpu::hostIdentity(), compilerIdentity()});
+  Expected<KernelImage> image = KernelCache::process().findOrBuild(
+      key,
+      [&]() -> Expected<KernelImage> {
+        Expected<CompiledKernel> kernel = compileKernel(text(), options);
+        if (!kernel)
+          return kernel.takeError();
+        Expected<std::string> object = cpu::generateObject(*kernel);
+        if (!object)
+          return object.takeError();
+        KernelImage image;
+        image.kernel = std::move(*kernel);
+        image.kernel.bitcode.clear();
+        image.object = std::move(*object);
+        return image;
+      },
+      found);
+  if (!image)
+    return image.takeError();
+  auto module = cpu::CpuModule::load(image->object, image->kernel.plan.entry);
+  if (!module)
+    return module.takeError();
+  CpuEntry entry = (*module)->getEntry();
+  return CpuKernel::create(image->kernel.plan, entry,
+                           std::shared_ptr<void>(std::move(*module)));
 }

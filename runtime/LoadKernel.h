@@ -1,7 +1,8 @@
-//===- LoadKernel.h - From kernel text to a kernel on a GPU -----*- C++ -*-===//
+//===- LoadKernel.h - From kernel text to a loaded kernel -------*- C++ -*-===//
 #pragma once
 
 #include "codegen/Compile.h"
+#include "runtime/CpuKernel.h"
 #include "runtime/Kernel.h"
 
 namespace tilewright {
@@ -17,5 +18,11 @@ using KernelText = std::function<std::string()>;
 llvm::Expected<std::unique_ptr<Kernel>>
 loadKernel(Device &device, const std::string &identity, const KernelText &text,
            const CompileOptions &options, bool *found = nullptr);
+
+/// The same for the CPU: the cache keeps machine code, so that with it nothing
+/// is compiled and no code generated.
+llvm::Expected<std::unique_ptr<CpuKernel>>
+loadKernelOnCpu(const std::string &identity, const KernelText &text,
+                const CompileOptions &options, bool *found = nullptr);
 
 } // namespace tilewright

@@ -1,5 +1,6 @@
 //===- PositionRange.cpp - Integers that cannot wrap ----------------------===//
 #include "codegen/analysis/PositionRange.h"
+#include "codegen/LaunchPlan.h"
 #include "codegen/dialect/StageDialect.h"
 
 #include "llvm/ADT/MapVector.h"

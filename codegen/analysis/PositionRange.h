@@ -5,10 +5,6 @@
 
 namespace tilewright {
 
-/// The most that an axis may extend to: the positions of its last tile, which
-/// may lie behind it, are still numbers of 32 bits. LaunchBinder checks it.
-inline constexpr int64_t longestAxis = (int64_t(1) << 31) - (1 << 16);
-
 /// By how much the constant of a sum of positions may differ.
 inline constexpr int64_t positionSlack = 1 << 15;
 

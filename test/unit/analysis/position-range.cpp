@@ -1,4 +1,5 @@
 //===- position-range.cpp - Sums of positions that cannot wrap ------------===//
+#include "codegen/LaunchPlan.h"
 #include "codegen/analysis/PositionRange.h"
 #include "codegen/dialect/StageDialect.h"
 #include "mlir/IR/BuiltinOps.h"

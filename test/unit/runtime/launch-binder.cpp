@@ -1,7 +1,6 @@
 //===- launch-binder.cpp - What a launch says of its arguments --*- C++ -*-===//
 #include "Plans.h"
 #include "Text.h"
-#include "codegen/analysis/PositionRange.h"
 #include "runtime/LaunchBinder.h"
 
 #include "runtime/ParameterBlock.h"
