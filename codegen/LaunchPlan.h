@@ -134,6 +134,9 @@ struct Parameter {
 struct GridAxis {
   std::string axis;
   int64_t tile = 1; ///< elements of the axis in one work item
+  /// The number of tiles along the axis is rounded up to a multiple of it; what
+  /// lies beyond the extent reads zeros and writes nothing.
+  int64_t multiple = 1;
 };
 
 /// i32 numbers that the kernels of one launch hand on: for each tile of

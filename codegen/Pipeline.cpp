@@ -29,6 +29,7 @@ static constexpr OptionalStep steps[] = {
     {"overlap", "products of the next tile over this one's element-wise work"},
     {"turns", "warpgroups issue their products in turn"},
     {"ahead", "a block's next tile begun under the end of this one"},
+    {"multicast", "blocks that load alike load parts, for each other"},
     {"lane-sums", "sums of a loop met across lanes after it"},
 };
 
@@ -156,6 +157,11 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   // afterwards.
   if (with("ahead"))
     kernel.addPass(createRunAhead());
+
+  // Whether a message is the same for neighbouring blocks is a question of all
+  // the loops around its copies: asked once none will change. Where no block
+  // has neighbours (the step is left out), it changes nothing.
+  kernel.addPass(createMulticast());
 }
 
 void tilewright::registerPipelines() {

@@ -74,7 +74,11 @@ dsl::detail::scheduleAttr(MLIRContext *context,
       configuration.descending.empty()
           ? StringAttr()
           : builder.getStringAttr(configuration.descending),
-      configuration.section);
+      configuration.section,
+      configuration.clusterAxis.empty()
+          ? DictionaryAttr()
+          : dictionary(
+                {{configuration.clusterAxis, configuration.clusterBlocks}}));
 }
 
 Kernel Kernel::configured(const Configuration &configuration) const {

@@ -40,6 +40,8 @@ struct ScheduleParts : llvm::ThreadSafeRefCountedBase<ScheduleParts> {
   Tune holds = 0;
   std::string lastFirst;
   Tune sections = 0;
+  std::string clusterAxis;
+  Tune clusterBlocks = 1;
 };
 template class Shared<ScheduleParts>;
 
@@ -200,6 +202,12 @@ Schedule Schedule::descending(Axis axis, Tune section) const {
   parts->sections = std::move(section);
   return Schedule(detail::Shared(parts.release()));
 }
+Schedule Schedule::cluster(Axis axis, Tune blocks) const {
+  auto parts = std::make_unique<ScheduleParts>(*contents);
+  parts->clusterAxis = axis.name;
+  parts->clusterBlocks = std::move(blocks);
+  return Schedule(detail::Shared(parts.release()));
+}
 Schedule Schedule::warpSpecialize(Roles roles) const {
   auto parts = std::make_unique<ScheduleParts>(*contents);
   parts->roles = std::move(roles);
@@ -233,7 +241,7 @@ Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
     gather(condition);
   for (const Tune *expression :
        {&parts.roles.producers, &parts.roles.consumers, &parts.overlaps,
-        &parts.persists, &parts.holds, &parts.sections})
+        &parts.persists, &parts.holds, &parts.sections, &parts.clusterBlocks})
     gather(*expression);
 
   std::vector<Assignment> assignments(1);
@@ -279,6 +287,15 @@ Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
         value("the number of tiles of a section", parts.sections, 0);
     if (config.section)
       config.descending = parts.lastFirst;
+    config.clusterBlocks = parts.clusterBlocks.at(assignment);
+    if (config.clusterBlocks != 1)
+      config.clusterAxis = parts.clusterAxis;
+    if (config.reason.empty() && config.clusterBlocks != 1 &&
+        config.clusterBlocks != 2 && config.clusterBlocks != 4)
+      config.reason = "the number of blocks of a cluster, " +
+                      parts.clusterBlocks.text() + ", is " +
+                      std::to_string(config.clusterBlocks) +
+                      ": expected 1, 2 or 4";
     for (const auto &[condition, why] : parts.requirements)
       if (config.reason.empty() && !condition.at(assignment))
         config.reason = why + " (" + condition.text() + ")";

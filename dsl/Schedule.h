@@ -99,6 +99,10 @@ struct Configuration {
   /// tiles of the others at a time.
   std::string descending;
   int64_t section = 0;
+  /// Empty, or the axis of which `clusterBlocks` neighbouring tiles are worked
+  /// on together.
+  std::string clusterAxis;
+  int64_t clusterBlocks = 1;
   /// Why this cannot run; empty if it can.
   std::string reason;
 
@@ -143,6 +147,11 @@ public:
   /// end, and a section's tensors stay in the cache. Blocks of a persistent
   /// kernel then take the next tile when they are ready for it.
   Schedule descending(Axis axis, Tune section) const;
+  /// Neighbouring tiles along `axis`, `blocks` of them (1, 2 or 4), are worked
+  /// on at the same time by blocks that pass each other what they load alike:
+  /// each loads a part of it. Fewer bytes are moved; but the blocks wait for
+  /// each other, and take tiles by number, not when they are ready.
+  Schedule cluster(Axis axis, Tune blocks) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.
   Schedule require(Tune condition, std::string why) const;

@@ -159,7 +159,7 @@ Error LaunchBinder::analyse() {
       return planError("it fixes axis '" + fixed.axis +
                        "', which no tensor argument has");
   for (const GridAxis &axis : thePlan.grid)
-    if (axisNumber(axis.axis) < 0 || axis.tile < 1)
+    if (axisNumber(axis.axis) < 0 || axis.tile < 1 || axis.multiple < 1)
       return planError("grid axis '" + axis.axis + "' with tiles of " +
                        Twine(axis.tile));
   for (const Workspace &workspace : thePlan.workspaces) {
@@ -446,7 +446,8 @@ Expected<int64_t> LaunchBinder::countTiles(ArrayRef<int64_t> extents) const {
   int64_t tiles = 1;
   for (const GridAxis &axis : thePlan.grid)
     tiles = SaturatingMultiply<uint64_t>(
-        tiles, divideCeil(extents[axisNumber(axis.axis)], axis.tile));
+        tiles, alignTo(divideCeil(extents[axisNumber(axis.axis)], axis.tile),
+                       axis.multiple));
   if (!isInt<32>(tiles))
     return createStringError("kernel '" + thePlan.entry +
                              "': too much work for one launch: expected at "

@@ -57,7 +57,8 @@ static bool fromJSON(const json::Value &value, FixedExtent &to,
 
 static bool fromJSON(const json::Value &value, GridAxis &to, json::Path path) {
   json::ObjectMapper map(value, path);
-  return map && map.map("axis", to.axis) && map.map("tile", to.tile);
+  return map && map.map("axis", to.axis) && map.map("tile", to.tile) &&
+         map.mapOptional("multiple", to.multiple);
 }
 
 static bool fromJSON(const json::Value &value, TensorMapSpec &to,
@@ -108,7 +109,8 @@ static json::Value toJSON(const FixedExtent &fixed) {
 }
 
 static json::Value toJSON(const GridAxis &axis) {
-  return json::Object{{"axis", axis.axis}, {"tile", axis.tile}};
+  return json::Object{
+      {"axis", axis.axis}, {"tile", axis.tile}, {"multiple", axis.multiple}};
 }
 
 static json::Value toJSON(const Workspace &workspace) {

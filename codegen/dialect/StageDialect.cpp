@@ -267,6 +267,16 @@ ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
   result.addAttribute("grid_axes", gridAxes);
   result.addAttribute("grid_tiles", gridTiles);
   result.addAttribute("warps", parser.getBuilder().getI64IntegerAttr(warps));
+  if (succeeded(parser.parseOptionalKeyword("cluster"))) {
+    StringAttr axis;
+    int64_t blocks;
+    if (parseAxisName(parser, axis) || parser.parseEqual() ||
+        parser.parseInteger(blocks))
+      return failure();
+    result.addAttribute("cluster_axis", axis);
+    result.addAttribute("cluster_blocks",
+                        parser.getBuilder().getI64IntegerAttr(blocks));
+  }
   Region *body = result.addRegion();
   if (parser.parseOptionalAttrDictWithKeyword(result.attributes) ||
       parser.parseRegion(*body, args))
@@ -283,9 +293,15 @@ void KernelOp::print(OpAsmPrinter &printer) {
   printer << " grid ";
   printAxisList(printer, *this, getGridAxes(), getGridTilesAttr());
   printer << " warps " << getWarps();
+  if (StringAttr axis = getClusterAxisAttr()) {
+    printer << " cluster ";
+    printAxisName(printer, axis);
+    printer << " = " << blocksOfCluster();
+  }
   printer.printOptionalAttrDictWithKeyword(
-      (*this)->getAttrs(), {"sym_name", "arg_names", "arg_kinds", "grid_axes",
-                            "grid_tiles", "warps"});
+      (*this)->getAttrs(),
+      {"sym_name", "arg_names", "arg_kinds", "grid_axes", "grid_tiles", "warps",
+       "cluster_axis", "cluster_blocks"});
   printer << " ";
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
 }
@@ -308,6 +324,17 @@ LogicalResult KernelOp::verify() {
       !llvm::is_contained(getGridAxes(), getDescendingAttr()))
     return emitOpError("takes tiles in descending order of '")
            << *getDescending() << "', which is not in the grid";
+  if (bool(getClusterAxisAttr()) != getClusterBlocks().has_value())
+    return emitOpError("expected both the axis of its clusters and their "
+                       "number of blocks");
+  if (StringAttr axis = getClusterAxisAttr()) {
+    if (!llvm::is_contained(getGridAxes(), axis))
+      return emitOpError("has clusters along '")
+             << axis.getValue() << "', which is not in the grid";
+    if (blocksOfCluster() != 2 && blocksOfCluster() != 4)
+      return emitOpError("expected clusters of 2 or 4 blocks, got ")
+             << blocksOfCluster();
+  }
   return verifyKernelArguments(*this, getBody().front(), getArgNames(),
                                getArgKinds());
 }
@@ -443,7 +470,52 @@ LogicalResult ChannelOp::verify() {
     if (!isa<SmemType>(type))
       return emitOpError("a message is made of shared-memory tiles, got ")
              << type;
-  return success();
+  if (!getMulticast())
+    return success();
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (!kernel || kernel.blocksOfCluster() == 1)
+    return emitOpError("is multicast, in a kernel without clusters");
+  std::string reason = whyNotMulticast(kernel.blocksOfCluster());
+  return reason.empty() ? success() : emitOpError("is multicast, but ") << reason;
+}
+
+/// Is the tile used by asynchronous products, and by nothing else?
+static bool isReadByProductsOnly(Value tile) {
+  return llvm::all_of(tile.getUsers(), [](Operation *user) {
+    if (auto view = dyn_cast<ViewOp>(user))
+      return isReadByProductsOnly(view);
+    return isa<MmaOp>(user);
+  });
+}
+
+std::string ChannelOp::whyNotMulticast(int64_t blocks) {
+  // Rows after which a swizzle's pattern is where it began.
+  constexpr int64_t atomRows = 8;
+  for (Type message : getType().getMessage()) {
+    auto type = cast<SmemType>(message);
+    int64_t first = type.getExtents().front();
+    if (type.getAxes().size() < 2 || first % blocks ||
+        type.rows() / blocks % atomRows) {
+      std::string text;
+      llvm::raw_string_ostream(text)
+          << type << " has no " << blocks
+          << " equal parts of its first axis that are whole groups of "
+          << atomRows << " rows";
+      return text;
+    }
+  }
+  for (Operation *user : getResult().getUsers()) {
+    if (auto acquire = dyn_cast<AcquireOp>(user))
+      for (Operation *copy : acquire->getUsers())
+        if (!isa<TmaLoadOp>(copy))
+          return "its slots are filled by threads";
+    // What a warp reads by itself, a relaxed arrival at another block's barrier
+    // would not order.
+    if (auto get = dyn_cast<GetOp>(user))
+      if (!llvm::all_of(get.getSlots(), isReadByProductsOnly))
+        return "its messages are used by threads, not by products alone";
+  }
+  return {};
 }
 
 LogicalResult AcquireOp::inferReturnTypes(MLIRContext *,

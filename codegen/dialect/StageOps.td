@@ -38,6 +38,11 @@ def Stage_KernelOp : Stage_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock,
     that axis varies slowest and from its last tile to its first, for `section`
     tiles of the other axes at a time (0: all of them).
 
+    With `cluster m = 2`, two tiles that are neighbours along m, the first of an
+    even number, are worked on at the same time by the two blocks of a cluster.
+    Tiles along m are rounded up to whole clusters: of one beyond the extent
+    loads give 0, and nothing is stored.
+
     `target` names the table of the GPU that it is for (codegen/target); without
     it, sm_90a.
 
@@ -50,10 +55,16 @@ def Stage_KernelOp : Stage_Op<"kernel", [IsolatedFromAbove, Symbol, SingleBlock,
                        DenseI64ArrayAttr:$grid_tiles, I64Attr:$warps,
                        UnitAttr:$persistent,
                        OptionalAttr<StrAttr>:$descending, OptionalAttr<I64Attr>:$section,
-                       OptionalAttr<StrAttr>:$target);
+                       OptionalAttr<StrAttr>:$target,
+                       OptionalAttr<StrAttr>:$cluster_axis,
+                       OptionalAttr<I64Attr>:$cluster_blocks);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Blocks of a cluster; 1 without.
+    int64_t blocksOfCluster() { return getClusterBlocks().value_or(1); }
+  }];
 }
 
 def Stage_RolesOp : Stage_Op<"roles", [NoTerminator, NoRegionArguments, RecursiveMemoryEffects,
@@ -178,11 +189,25 @@ def Stage_ChannelOp : Stage_Op<"channel"> {
   let description = [{
     A FIFO until the last lowering: no index and no parity. A slot is free again
     when `arrivals` warpgroups have released it. `%k = stage.channel "k" depth 2 arrivals 2 : !stage.channel<...>`
+
+    With `multicast`, in a kernel with clusters, the messages are the same in
+    all blocks of a cluster. Each block copies a part of each tile, of as many
+    equal parts of its first axis, into the slots of all blocks. So a slot is
+    free when all blocks' warpgroups have released it, and a message is complete
+    when all parts have landed. The copy engine fills it, and products alone
+    read it.
+
+    `%k = stage.channel "k" depth 2 arrivals 2 multicast : !stage.channel<...>`
   }];
-  let arguments = (ins StrAttr:$name, I64Attr:$depth, I64Attr:$arrivals);
+  let arguments = (ins StrAttr:$name, I64Attr:$depth, I64Attr:$arrivals, UnitAttr:$multicast);
   let results = (outs Stage_ChannelType:$result);
-  let assemblyFormat = "$name `depth` $depth `arrivals` $arrivals attr-dict `:` qualified(type($result))";
+  let assemblyFormat = "$name `depth` $depth `arrivals` $arrivals (`multicast` $multicast^)? attr-dict `:` qualified(type($result))";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// What stands in the way of `multicast` among so many blocks; empty if
+    /// nothing does.
+    std::string whyNotMulticast(int64_t blocks);
+  }];
 }
 
 class Stage_SlotOp<string m> : Stage_Op<m, [InferTypeOpAdaptor]> {

@@ -88,7 +88,8 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     `registers = 1`: what a loop multiplies by and does not change is held in
     registers; `descending = "m"`: tiles are taken in descending order of m, for
     `section` tiles of the other axes at a time (0: all), so that the longest
-    come first. Passes only read it. Axes not named have tile extent 1 when a parallel or a fold binds them, and are held
+    come first; `cluster = {m = 2}`: two tiles that are neighbours along m go to
+    blocks that share what they both load. Passes only read it. Axes not named have tile extent 1 when a parallel or a fold binds them, and are held
     whole when nothing binds them.
   }];
   let parameters = (ins "::mlir::DictionaryAttr":$tile,
@@ -98,10 +99,11 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     DefaultValuedParameter<"int64_t", "0">:$persistent,
     DefaultValuedParameter<"int64_t", "0">:$registers,
     OptionalParameter<"::mlir::StringAttr">:$descending,
-    DefaultValuedParameter<"int64_t", "0">:$section);
+    DefaultValuedParameter<"int64_t", "0">:$section,
+    OptionalParameter<"::mlir::DictionaryAttr">:$cluster);
   let assemblyFormat = [{
     `<` $tile (`,` struct($consumers, $stages, $overlap, $persistent,
-                          $registers, $descending, $section)^)? `>`
+                          $registers, $descending, $section, $cluster)^)? `>`
   }];
 }
 

@@ -65,6 +65,25 @@ void StageBuilder::findCopies(tile::FoldOp fold, int64_t &room) {
   }
 }
 
+LogicalResult StageBuilder::setCluster(DictionaryAttr cluster) {
+  auto blocks =
+      cluster.size() == 1
+          ? dyn_cast<IntegerAttr>(cluster.getValue().front().getValue())
+          : IntegerAttr();
+  if (!blocks)
+    return source.emitOpError("expected a cluster along one axis, such as "
+                              "{m = 2}, in its schedule; got ")
+           << cluster;
+  if (blocks.getInt() == 1)
+    return success();
+  if (!target.copyEngine)
+    return source.emitOpError("asks for clusters of blocks, which ")
+           << target.name << " does not have; leave them out of its schedule";
+  kernel.setClusterAxisAttr(cluster.getValue().front().getName());
+  kernel.setClusterBlocks(blocks.getInt());
+  return success();
+}
+
 LogicalResult StageBuilder::run() {
   loc = source.getLoc();
   builder.setInsertionPoint(source);
@@ -74,7 +93,8 @@ LogicalResult StageBuilder::run() {
       source.getArgKindsAttr(), parallel.getAxes(), parallel.getExtentsAttr(),
       builder.getI64IntegerAttr(warps), /*persistent=*/UnitAttr(),
       /*descending=*/StringAttr(), /*section=*/IntegerAttr(),
-      /*target=*/StringAttr());
+      /*target=*/StringAttr(), /*clusterAxis=*/StringAttr(),
+      /*clusterBlocks=*/IntegerAttr());
   if (tile::ScheduleAttr schedule = source.getScheduleAttr()) {
     kernel.setPersistent(schedule.getPersistent() && uses("persistent"));
     if (schedule.getRegisters())
@@ -87,6 +107,9 @@ LogicalResult StageBuilder::run() {
       kernel.setDescendingAttr(schedule.getDescending());
     if (schedule.getSection() && uses("section"))
       kernel.setSection(schedule.getSection());
+    if (schedule.getCluster() && uses("multicast") &&
+        failed(setCluster(schedule.getCluster())))
+      return failure();
   }
   if (&target != targetOf(kernel))
     kernel.setTarget(target.name);

@@ -66,7 +66,7 @@ def ConvertTileToStage : TilewrightPass<"tile-to-stage", "::mlir::ModuleOp"> {
     Option<"target", "target", "std::string", "\"sm_90a\"",
       "the GPU that the stage kernel is for">,
     ListOption<"without", "without", "std::string",
-      "of what the schedule asks for, persistent, descending, section are left out; tma-stores: results go straight from registers">
+      "of what the schedule asks for, persistent, descending, section, multicast are left out; tma-stores: results go straight from registers">
   ];
   let dependentDialects = ["::tilewright::stage::StageDialect",
                            "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
@@ -149,6 +149,15 @@ def RunAhead : TilewrightPass<"stage-run-ahead", "::tilewright::stage::KernelOp"
     tile before, so that those products, and what is done with their results,
     hide it. A fold that may have no tile walks one in any case, of which masks
     leave nothing.
+  }];
+}
+
+def Multicast : TilewrightPass<"stage-multicast", "::tilewright::stage::KernelOp"> {
+  let summary = "what the blocks of a cluster load alike, each loads a part of";
+  let description = [{
+    In a kernel with a cluster: `multicast` on each channel whose messages do
+    not depend on the block's place along the cluster's axis, by what is copied,
+    how often, and in which order. It is an error if there is none.
   }];
 }
 

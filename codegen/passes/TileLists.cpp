@@ -340,7 +340,8 @@ LogicalResult ListKernel::build() {
       builder.getArrayAttr(axes), builder.getDenseI64ArrayAttr(list.extents),
       /*warps=*/builder.getI64IntegerAttr(4), /*persistent=*/UnitAttr(),
       /*descending=*/StringAttr(), /*section=*/IntegerAttr(),
-      main.getTargetAttr());
+      main.getTargetAttr(), /*clusterAxis=*/StringAttr(),
+      /*clusterBlocks=*/IntegerAttr());
   kernel->setAttr(workspacesName, main->getAttr(workspacesName));
   Block &body = kernel.getBody().emplaceBlock();
   builder.setInsertionPointToStart(&body);
