@@ -57,9 +57,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   const int64_t sharedBytes = 226 * 1024;
   // Slots of K and V: four, where two of Q and one of O have room beside them.
   // A tile that is begun ahead needs its first keys early.
-  Tune stages =
-      2 + 2 * ((2 * qRow + vRow) * bm + row * 4 * bn + bm * bn * bytesOfP <=
-               sharedBytes);
+  Tune stages = tune("stages",{2,3,4});
   // What a thread of a consumer holds: S and P, O, Q, and what it works with.
   Tune registers = bn * 3 / 4 + extentOf(E) / 2 + held * extentOf(D) / 4 + 28;
   Tune limit = (bm == 64) * 240 + (bm == 128) * 232 + (bm == 192) * 160 +
@@ -73,6 +71,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .registers(held)
       .persistent(1 + ahead)
       .descending(M, section)
+      .cluster(M, tune("cluster", {1, 2}))
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
       .require((qRow + oRow) * bm + row * stages * bn + bm * bn * bytesOfP <=
                    sharedBytes,

@@ -391,6 +391,16 @@ Scalar MaskForms::bound(const LinearForm &form, bool isUpper, bool clip) {
                      std::min<int64_t>(form.constant, 0));
 }
 
+/// Blocks of a cluster walk a fold together, so that they can share what they
+/// load: its range is that of all their tiles.
+int64_t MaskForms::tilesTogether(StringAttr axis) const {
+  ScheduleAttr schedule = fold->getParentOfType<KernelOp>().getScheduleAttr();
+  if (scope != FormScope::wholeAxis || !schedule || !schedule.getCluster())
+    return 1;
+  auto blocks = schedule.getCluster().getAs<IntegerAttr>(axis);
+  return blocks ? blocks.getInt() : 1;
+}
+
 std::pair<Scalar, Scalar>
 MaskForms::boundAsDifference(const LinearForm &form, bool isUpper, bool clip) {
   Scalar positive = std::max<int64_t>(form.constant, 0);
@@ -409,6 +419,10 @@ MaskForms::boundAsDifference(const LinearForm &form, bool isUpper, bool clip) {
     int64_t tile = tiles.lookup(name);
     // An axis that only a fold inside binds may be anywhere.
     Scalar first = binder ? builder.position(name) : Scalar(0);
+    if (int64_t together = tile * tilesTogether(name); together > tile) {
+      first = builder.mul(builder.floorDiv(first, together), together);
+      tile = together;
+    }
     if (!isLast) {
       addTerm(first, factor);
       continue;

@@ -74,12 +74,15 @@ public:
   Condition conditionOf(mlir::Value value, bool isNegated = false);
 
   /// The bounds of a form without the position, over the current tiles of the
-  /// other axes. `clip`: positions beyond the extents are left out.
+  /// other axes, or those of the cluster. `clip`: positions beyond the extents are left out.
   Scalar bound(const LinearForm &form, bool isUpper, bool clip);
   /// The same as the difference of two sums, in neither of which is a term
   /// negated: values at the ends of i32 do not overflow in it.
   std::pair<Scalar, Scalar> boundAsDifference(const LinearForm &form,
                                               bool isUpper, bool clip);
+
+  /// How many neighbouring tiles of an axis of the grid are taken for one.
+  int64_t tilesTogether(mlir::StringAttr axis) const;
 
   /// Whether some form holds the least or greatest element of a tile.
   bool readsTiles() const;

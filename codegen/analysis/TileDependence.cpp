@@ -1,6 +1,8 @@
 //===- TileDependence.cpp - What depends on a block's place ---------------===//
 #include "codegen/analysis/TileDependence.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -36,8 +38,25 @@ static bool isSource(Operation *op) {
   return kind == tile::ArgumentKind::out || kind == tile::ArgumentKind::inout;
 }
 
+/// Is it a position of the tile, along the axis of the kernel's clusters,
+/// divided by the length of a cluster's tiles together?
+static bool isNumberOfCluster(Operation *op) {
+  auto quotient = dyn_cast<arith::DivSIOp>(op);
+  auto position =
+      quotient ? quotient.getLhs().getDefiningOp<arith::MulIOp>() : nullptr;
+  APInt length, tile;
+  if (!position || !matchPattern(quotient.getRhs(), m_ConstantInt(&length)) ||
+      !matchPattern(position.getRhs(), m_ConstantInt(&tile)))
+    return false;
+  auto kernel = op->getParentOfType<stage::KernelOp>();
+  auto id = position.getLhs().getDefiningOp<stage::TileIdOp>();
+  int64_t together = tile.getSExtValue() * kernel.blocksOfCluster();
+  return id && id.getAxisAttr() == kernel.getClusterAxisAttr() &&
+         together > 0 && length.getSExtValue() % together == 0;
+}
+
 bool TileDependence::visit(Operation *op) {
-  if (isa<stage::KernelOp>(op))
+  if (isa<stage::KernelOp>(op) || isNumberOfCluster(op))
     return false;
   bool depends = containsAny(op->getOperands()) || isSource(op);
   if (auto id = dyn_cast<stage::TileIdOp>(op))

@@ -3,7 +3,9 @@
 // A channel is `depth` slots with two barriers each: `full` counts the bytes of
 // a message, `empty` its readers. The k-th message uses slot k mod depth; a
 // barrier's phase is the parity of k / depth. Counts are values, constants
-// where no loop is passed.
+// where no loop is passed: k itself, where depth is a power of two; else the
+// slot with the phase in a bit above it, as a division in each step costs more
+// than a comparison.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/hopper/LowerStage.h"
@@ -68,10 +70,39 @@ void StageLowering::initChannels() {
   nvvm.syncThreads();
 }
 
+/// Where a count that wraps keeps the phase.
+constexpr int64_t kPhaseBit = 16;
+
 std::pair<Value, Value> StageLowering::slotAndParity(const Channel &channel,
                                                      Value count) {
-  return {nvvm.urem(count, channel.depth),
-          nvvm.bitAnd(nvvm.udiv(count, channel.depth), 1)};
+  if (llvm::isPowerOf2_64(channel.depth))
+    return {nvvm.bitAnd(count, channel.depth - 1),
+            nvvm.bitAnd(nvvm.udiv(count, channel.depth), 1)};
+  return {nvvm.bitAnd(count, (1 << kPhaseBit) - 1),
+          nvvm.bitAnd(nvvm.lshr(count, kPhaseBit), 1)};
+}
+
+Value StageLowering::nextCount(const Channel &channel, Value count) {
+  Value next = nvvm.add(count, 1);
+  if (llvm::isPowerOf2_64(channel.depth))
+    return next;
+  Value isLast =
+      nvvm.icmp(NvvmBuilder::Compare::eq, slotAndParity(channel, count).first,
+                channel.depth - 1);
+  // Slot 0, and the other phase; a carry out of it goes nowhere.
+  Value wrapped = nvvm.add(count, (1 << kPhaseBit) - (channel.depth - 1));
+  return nvvm.select(isLast, wrapped, next);
+}
+
+Value StageLowering::slotBefore(const Channel &channel, Value count,
+                                int64_t messages) {
+  if (llvm::isPowerOf2_64(channel.depth))
+    return nvvm.bitAnd(nvvm.sub(count, nvvm.constI32(messages)),
+                       channel.depth - 1);
+  Value slot = slotAndParity(channel, count).first;
+  Value back = nvvm.sub(slot, nvvm.constI32(messages));
+  return nvvm.select(nvvm.icmp(NvvmBuilder::Compare::lt, back, 0),
+                     nvvm.add(back, channel.depth), back);
 }
 
 static Value barrierAt(NvvmBuilder &nvvm, int64_t first, Value slot) {
@@ -91,7 +122,7 @@ LogicalResult StageLowering::emitAcquire(stage::AcquireOp op) {
   Value base = nvvm.mul(slot, channel.slotBytes);
   for (auto [tile, offset] : llvm::zip(op.getSlots(), channel.tileOffsets))
     smems[tile] = {nvvm.add(base, channel.offset + offset), full};
-  state.acquired = nvvm.add(state.acquired, 1);
+  state.acquired = nextCount(channel, state.acquired);
   return success();
 }
 
@@ -103,7 +134,7 @@ LogicalResult StageLowering::emitGet(stage::GetOp op) {
   Value base = nvvm.mul(slot, channel.slotBytes);
   for (auto [tile, offset] : llvm::zip(op.getSlots(), channel.tileOffsets))
     smems[tile] = {nvvm.add(base, channel.offset + offset), {}};
-  state.got = nvvm.add(state.got, 1);
+  state.got = nextCount(channel, state.got);
   if (++state.held > channel.depth)
     return op.emitOpError("holds ")
            << state.held << " messages of a channel of " << channel.depth
@@ -116,8 +147,7 @@ LogicalResult StageLowering::emitRelease(stage::ReleaseOp op) {
   ChannelState &state = channelStates[op.getChannel()];
   if (state.held == 0)
     return op.emitOpError("releases a message, but none is held");
-  Value oldest = nvvm.sub(state.got, nvvm.constI32(state.held--));
-  Value slot = slotAndParity(channel, oldest).first;
+  Value slot = slotBefore(channel, state.got, state.held--);
   // One thread says it for its warpgroup. Products are done for all four warps
   // once they are for one; of ordinary loads each warp knows its own.
   if (channel.perWarp)

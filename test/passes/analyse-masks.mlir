@@ -139,3 +139,37 @@ tile.kernel @two_axes(in %x: !tile.tensor<f32, [r, m, n]>, out %y: !tile.tensor<
     tile.store %l, %y[n] : !tile.tile<f32, [n]>, !tile.tensor<f32, [n]>
   }
 }
+
+// -----
+
+// The same keys for clusters of two blocks: those of both blocks' queries, 256 of
+// them, from the first of the cluster.
+
+// CHECK-LABEL: tile.kernel @keys_of_clusters
+tile.kernel @keys_of_clusters(in %x: !tile.tensor<f32, [m, n]>, out %y: !tile.tensor<f32, [m]>)
+    schedule #tile.schedule<{m = 128, n = 64}, cluster = {m = 2}> {
+  tile.parallel [m] {
+    %l0 = tile.constant 1.0 : f32 -> !tile.tile<f32, [m]>
+    // CHECK: %[[M:.*]] = tile.index m -> i32
+    // CHECK: %[[TOGETHER:.*]] = tile.constant 256 : i32
+    // CHECK: %[[CLUSTER:.*]] = tile.binary div %[[M]], %[[TOGETHER]] :
+    // CHECK: %[[FIRST:.*]] = tile.binary mul %[[CLUSTER]], %[[TOGETHER]] :
+    // CHECK: %[[C255:.*]] = tile.constant 255 : i32
+    // CHECK: tile.binary add %[[FIRST]], %[[C255]] :
+    // CHECK: tile.fold [n = 64]
+    %l = tile.fold [n] init(%l0 : !tile.tile<f32, [m]>) {
+    ^bb0(%lc: !tile.tile<f32, [m]>):
+      %t = tile.load %x[m, n] : !tile.tensor<f32, [m, n]> -> !tile.tile<f32, [m, n]>
+      %u = tile.binary add %t, %l0 : (!tile.tile<f32, [m, n]>, !tile.tile<f32, [m]>) -> !tile.tile<f32, [m, n]>
+      %s = tile.reduce sum %u over [n] : !tile.tile<f32, [m, n]> -> !tile.tile<f32, [m]>
+      %ln = tile.binary add %lc, %s : (!tile.tile<f32, [m]>, !tile.tile<f32, [m]>) -> !tile.tile<f32, [m]>
+      tile.yield %ln : !tile.tile<f32, [m]>
+    } mask {
+      %in = tile.index n -> !tile.tile<i32, [n]>
+      %im = tile.index m -> !tile.tile<i32, [m]>
+      %c = tile.compare le %in, %im : (!tile.tile<i32, [n]>, !tile.tile<i32, [m]>) -> !tile.tile<i1, [n, m]>
+      tile.yield %c : !tile.tile<i1, [n, m]>
+    }
+    tile.store %l, %y[m] : !tile.tile<f32, [m]>, !tile.tensor<f32, [m]>
+  }
+}
