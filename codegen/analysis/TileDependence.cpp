@@ -31,8 +31,8 @@ static bool isSource(Operation *op) {
     return false;
   auto kernel = op->getParentOfType<stage::KernelOp>();
   auto kind = static_cast<tile::ArgumentKind>(
-      kernel.getArgKinds()[cast<BlockArgument>(load.getTensor())
-                               .getArgNumber()]);
+      kernel
+          .getArgKinds()[cast<BlockArgument>(load.getTensor()).getArgNumber()]);
   return kind == tile::ArgumentKind::out || kind == tile::ArgumentKind::inout;
 }
 
@@ -60,8 +60,8 @@ bool TileDependence::visit(Operation *op) {
 }
 
 Operation *TileDependence::controlOf(Operation *op) const {
-  for (Operation *around = op->getParentOp();
-       !isa<stage::KernelOp>(around); around = around->getParentOp()) {
+  for (Operation *around = op->getParentOp(); !isa<stage::KernelOp>(around);
+       around = around->getParentOp()) {
     SmallVector<Value> deciding;
     if (auto loop = dyn_cast<scf::ForOp>(around))
       deciding = {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()};
