@@ -331,17 +331,17 @@ Workload bench::makeFlash(const FlashProblem &p) {
   kernels::Options options{{"dtype", std::string(nameOf(p.type))},
                            {"mask", p.causal ? "causal" : "none"}};
   if (p.variant == "alibi" || p.variant == "softcap")
-    options["score"] = p.variant;
+    options.set("score", p.variant);
   else if (p.variant == "key-bias")
-    options["score"] = "key_bias";
+    options.set("score", "key_bias");
   else if (p.variant == "bias")
-    options["score"] = "bias";
+    options.set("score", "bias");
   else if (p.variant == "window")
-    options["mask"] = "causal_window";
+    options.set("mask", "causal_window");
   else if (p.variant == "documents")
-    options["mask"] = "causal_document";
+    options.set("mask", "causal_document");
   else if (p.variant == "prefix")
-    options["mask"] = "prefix";
+    options.set("mask", "prefix");
   std::string mark = p.variant.empty() ? "" : " " + p.variant;
   Workload work{
       formatv("flash_forward {0}{1} b={2} g={3} r={4} m={5} n={6} d={7} e={8}",
@@ -433,7 +433,7 @@ Workload bench::makeGemm(const GemmProblem &p) {
   bool isAttention = product.kernel != "gemm", transposed = product.b == "nk";
   kernels::Options options{{"dtype", std::string(nameOf(p.type))}};
   if (!isAttention)
-    options["b"] = product.b.str();
+    options.set("b", product.b.str());
   Workload work{
       formatv("{0} {1} m={2} n={3} k={4}", p.kernel, nameOf(p.type), p.m, p.n,
               p.k),

@@ -41,12 +41,14 @@ template <class T = bf16> Kernel flashForward(ScoreMod score, MaskMod mask) {
 
 /// For elements of so many bytes. The tiles of a wide head are small ones. The
 /// last queries have the most keys under a causal mask; a section is of heads
-/// whose keys and values fit in the cache together.
+/// whose keys and values fit in the cache together. Two blocks may share what
+/// they load of those: it takes less power, which is what long runs of wide
+/// heads lack.
 inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   Tune bm = tune("BM", {128, 192, 256, 64}),
        bn = tune("BN", {64, 80, 96, 128, 160, 176, 48, 32, 16}),
        held = tune("QREG", {0, 1}), section = tune("section", {0, 4, 16}),
-       ahead = tune("ahead", {0, 1});
+       ahead = tune("ahead", {0, 1}), cluster = tune("cluster", {1, 2});
   // A row of Q and K, and of V and O, padded. O of 16 bits takes the
   // place of Q, if it has its shape. P is there where products do not take it
   // from registers.
@@ -71,7 +73,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .registers(held)
       .persistent(1 + ahead)
       .descending(M, section)
-      .cluster(M, tune("cluster", {1, 2}))
+      .cluster(M, cluster)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
       .require((qRow + oRow) * bm + row * stages * bn + bm * bn * bytesOfP <=
                    sharedBytes,
@@ -80,6 +82,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
           ahead <= (section > 0 || bm == 128) * (extentOf(D) <= 128),
           "beginning tiles ahead is for narrow heads, and does not pay for "
           "many warpgroups with tiles of one length")
+      .require(cluster == 1 || extentOf(D) > 64, "clusters are for wide heads")
       .require(registers <= limit || elementBytes > 2,
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||

@@ -9,21 +9,41 @@
 using namespace tilewright;
 using namespace tilewright::kernels;
 
+const std::string *Options::read(const std::string &name) const {
+  asked.insert(name);
+  auto found = values.find(name);
+  return found == values.end() ? nullptr : &found->second;
+}
+
+void Options::checkAllRead(const std::string &kernel) const {
+  for (const auto &[name, value] : values) {
+    if (asked.contains(name))
+      continue;
+    std::string names;
+    for (const std::string &known : asked)
+      names += (names.empty() ? "" : ", ") + known;
+    throw Error({"kernel '" + kernel + "' reads no option '" + name + "'",
+                 names.empty() ? "no options" : "one of " + names,
+                 name + " = " + (value.empty() ? "(nothing)" : value), "",
+                 "give options as name=value, such as mask=causal"});
+  }
+}
+
 /// The choice that an option names; the first if the option is not given.
 template <class X>
 static const X &choose(const Options &options, const std::string &option,
                        const std::vector<std::pair<std::string, X>> &choices) {
-  auto given = options.find(option);
-  if (given == options.end())
+  const std::string *given = options.read(option);
+  if (!given)
     return choices.front().second;
   std::string names;
   for (const auto &[name, choice] : choices) {
-    if (name == given->second)
+    if (name == *given)
       return choice;
     names += (names.empty() ? "" : ", ") + name;
   }
-  throw Error({"option " + option + " has no such value", names, given->second,
-               "", "choose one of these"});
+  throw Error({"option " + option + " has no such value", names, *given, "",
+               "choose one of these"});
 }
 
 static MaskMod maskOf(const Options &options) {
@@ -160,8 +180,11 @@ const std::vector<Entry> &kernels::allKernels() {
 Kernel kernels::makeKernel(const std::string &name, const Options &options) {
   std::string names;
   for (const Entry &entry : allKernels()) {
-    if (entry.name == name)
-      return entry.make(options);
+    if (entry.name == name) {
+      Kernel kernel = entry.make(options);
+      options.checkAllRead(name);
+      return kernel;
+    }
     names += (names.empty() ? "" : ", ") + entry.name;
   }
   throw Error(

@@ -33,17 +33,18 @@ static bool isSource(Operation *op) {
     return false;
   auto kernel = op->getParentOfType<stage::KernelOp>();
   auto kind = static_cast<tile::ArgumentKind>(
-      kernel.getArgKinds()[cast<BlockArgument>(load.getTensor())
-                               .getArgNumber()]);
+      kernel
+          .getArgKinds()[cast<BlockArgument>(load.getTensor()).getArgNumber()]);
   return kind == tile::ArgumentKind::out || kind == tile::ArgumentKind::inout;
 }
 
 /// Is it a position of the tile, along the axis of the kernel's clusters,
 /// divided by the length of a cluster's tiles together?
 static bool isNumberOfCluster(Operation *op) {
-  auto quotient = dyn_cast<arith::DivSIOp>(op);
-  auto position =
-      quotient ? quotient.getLhs().getDefiningOp<arith::MulIOp>() : nullptr;
+  auto quotient = dyn_cast<tile::BinaryOp>(op);
+  if (!quotient || quotient.getKind() != tile::BinaryKind::div)
+    return false;
+  auto position = quotient.getLhs().getDefiningOp<arith::MulIOp>();
   APInt length, tile;
   if (!position || !matchPattern(quotient.getRhs(), m_ConstantInt(&length)) ||
       !matchPattern(position.getRhs(), m_ConstantInt(&tile)))
@@ -79,8 +80,8 @@ bool TileDependence::visit(Operation *op) {
 }
 
 Operation *TileDependence::controlOf(Operation *op) const {
-  for (Operation *around = op->getParentOp();
-       !isa<stage::KernelOp>(around); around = around->getParentOp()) {
+  for (Operation *around = op->getParentOp(); !isa<stage::KernelOp>(around);
+       around = around->getParentOp()) {
     SmallVector<Value> deciding;
     if (auto loop = dyn_cast<scf::ForOp>(around))
       deciding = {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()};

@@ -476,7 +476,8 @@ LogicalResult ChannelOp::verify() {
   if (!kernel || kernel.blocksOfCluster() == 1)
     return emitOpError("is multicast, in a kernel without clusters");
   std::string reason = whyNotMulticast(kernel.blocksOfCluster());
-  return reason.empty() ? success() : emitOpError("is multicast, but ") << reason;
+  return reason.empty() ? success()
+                        : emitOpError("is multicast, but ") << reason;
 }
 
 /// Is the tile used by asynchronous products, and by nothing else?

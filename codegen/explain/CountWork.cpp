@@ -370,7 +370,19 @@ Work WorkCounter::workOf(Operation *op, int64_t warps) const {
           [&](auto mma) { return product(mma, mma.getA(), mma.getB(), warps); })
       .Case([&](stage::SimtDotOp dot) { return simtProduct(dot, warps); })
       .Case([&](stage::TmaLoadOp load) {
-        return copy(load.getSlot().getType(), /*load=*/true, false);
+        Work work = copy(load.getSlot().getType(), /*load=*/true, false);
+        // Of a message that blocks share, each fetches its part.
+        auto channel = load.getSlot()
+                           .getDefiningOp<stage::AcquireOp>()
+                           .getChannel()
+                           .getDefiningOp<stage::ChannelOp>();
+        if (channel.getMulticast()) {
+          double blocks(
+              op->getParentOfType<stage::KernelOp>().blocksOfCluster());
+          work.loaded /= blocks;
+          work[Unit::cache] /= blocks;
+        }
+        return work;
       })
       .Case([&](stage::AsyncLoadOp load) {
         return copy(load.getSlot().getType(), /*load=*/true, true);

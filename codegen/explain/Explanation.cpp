@@ -173,8 +173,12 @@ void tilewright::print(const Explanation &e, raw_ostream &os) {
   ListSeparator comma;
   for (const GridAxis &axis : e.grid)
     os << comma << axis.axis << " = " << axis.tile;
-  os << formatv("], {0} threads{1}\n\n", e.threads,
+  os << formatv("], {0} threads{1}", e.threads,
                 e.persistent ? ", persistent" : "");
+  for (const GridAxis &axis : e.grid)
+    if (axis.multiple > 1)
+      os << formatv(", clusters of {0} along {1}", axis.multiple, axis.axis);
+  os << "\n\n";
   printShared(e, os);
   printRegisters(e, os);
   printScopes(e, os);
@@ -194,8 +198,11 @@ static json::Object cyclesJson(const Work &work) {
 
 json::Value tilewright::toJson(const Explanation &e) {
   json::Object grid;
-  for (const GridAxis &axis : e.grid)
+  int64_t blocksOfCluster = 1;
+  for (const GridAxis &axis : e.grid) {
     grid[axis.axis] = axis.tile;
+    blocksOfCluster *= axis.multiple;
+  }
   json::Array buffers, roles, scopes;
   for (const Explanation::Buffer &buffer : e.buffers)
     buffers.push_back(json::Object{{"name", buffer.name},
@@ -235,6 +242,7 @@ json::Value tilewright::toJson(const Explanation &e) {
                       {"tile", std::move(grid)},
                       {"threads", e.threads},
                       {"persistent", e.persistent},
+                      {"blocks_of_cluster", blocksOfCluster},
                       {"shared_bytes", e.sharedBytes},
                       {"shared_bytes_limit", e.sharedLimit},
                       {"buffers", std::move(buffers)},

@@ -30,7 +30,8 @@ static bool readByThreads(Value tile) {
 
 void StageLowering::describeChannel(stage::ChannelOp op, Channel &channel) {
   channel.depth = op.getDepth();
-  channel.arrivals = op.getArrivals();
+  channel.multicast = op.getMulticast();
+  channel.arrivals = op.getArrivals() * (channel.multicast ? blocks : 1);
   for (Type type : op.getType().getMessage()) {
     // Each tile starts where a swizzle does.
     channel.slotBytes = llvm::alignTo(channel.slotBytes, 1024);
@@ -67,7 +68,23 @@ void StageLowering::initChannels() {
     if (target.copyEngine)
       nvvm.fenceBarrierInit();
   });
-  nvvm.syncThreads();
+  // Another block's copies and arrivals find the barriers as they are here.
+  if (hasMulticast())
+    nvvm.syncCluster(/*aligned=*/true);
+  else
+    nvvm.syncThreads();
+}
+
+bool StageLowering::hasMulticast() {
+  return llvm::any_of(channels,
+                      [](auto &entry) { return entry.second.multicast; });
+}
+
+void StageLowering::meetAtEnd() {
+  // Others may still arrive at this block's barriers. Roles come here when they
+  // are through, threads of a warp by themselves.
+  if (hasMulticast())
+    nvvm.syncCluster(/*aligned=*/false);
 }
 
 /// Where a count that wraps keeps the phase.
@@ -148,6 +165,13 @@ LogicalResult StageLowering::emitRelease(stage::ReleaseOp op) {
   if (state.held == 0)
     return op.emitOpError("releases a message, but none is held");
   Value slot = slotBefore(channel, state.got, state.held--);
+  if (channel.multicast) {
+    // Products alone have read the message, and they are through: the arrival
+    // has nothing to publish.
+    nvvm.barrierArriveInBlockIf(role.tellsBlock, role.ofBlock,
+                                barrierAt(nvvm, channel.empty, slot));
+    return success();
+  }
   // One thread says it for its warpgroup. Products are done for all four warps
   // once they are for one; of ordinary loads each warp knows its own.
   if (channel.perWarp)
@@ -291,12 +315,15 @@ LogicalResult StageLowering::emitTmaLoad(stage::TmaLoadOp op) {
   Smem slot = smems.lookup(op.getSlot());
   SmemType type = op.getSlot().getType();
   LogicalResult result = success();
+  auto acquire = op.getSlot().getDefiningOp<stage::AcquireOp>();
+  int64_t parts = channels[acquire.getChannel()].multicast ? blocks : 1;
+  int64_t rows = type.getExtents().front() / parts;
   asOneThread([&] {
     result = forEachBox(op, op.getTensor(), op.getCoords(), op.getAt(), type,
-                        type.getExtents().front(), Value(),
+                        rows, parts > 1 ? nvvm.mul(blockRank, rows) : Value(),
                         [&](Value map, Value offset, Values coordinates) {
                           nvvm.tmaLoad(nvvm.add(slot.offset, offset), map,
-                                       slot.barrier, coordinates);
+                                       slot.barrier, coordinates, parts);
                         });
   });
   return result;

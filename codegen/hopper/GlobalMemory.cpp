@@ -88,6 +88,13 @@ StageLowering::planGlobal(Operation *op, Value tensor, ValueRange coords,
   Value active = nvvm.constInt(1, nvvm.i1);
   if (write)
     active = tile ? holdsFirst(tile) : role.leadsRole;
+  // A tile beyond the extent has no place there. (Along axes of `value` each
+  // element is asked about.)
+  for (size_t i = 0; i < rank; ++i)
+    if (placeInCluster && !extent[i] && placeInCluster->contains(coords[i])) {
+      active = nvvm.bitAnd(active, isInExtent());
+      break;
+    }
 
   SmallVector<GlobalAccess> result;
   if (!tile) {

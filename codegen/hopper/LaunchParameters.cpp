@@ -41,7 +41,8 @@ LogicalResult StageLowering::describeGrid() {
     if (!resolved)
       return kernel.emitOpError("grid axis '")
              << axis.getValue() << "' is no dimension of a tensor argument";
-    plan.grid.push_back({resolved.str(), tile});
+    plan.grid.push_back({resolved.str(), tile,
+                         axis == kernel.getClusterAxisAttr() ? blocks : 1});
   }
   return success();
 }

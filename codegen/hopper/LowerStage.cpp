@@ -40,12 +40,15 @@ FailureOr<LaunchPlan> StageLowering::run(OpBuilder &at) {
   plan.target = target.name.str();
   plan.threads = static_cast<int>(32 * warps);
   plan.persistent = kernel.getPersistent();
+  blocks = kernel.blocksOfCluster();
+  plan.cluster = static_cast<int>(blocks);
   describeArguments();
   if (failed(describeGrid()) || failed(layOutSmem(roles)))
     return failure();
 
   nvvm.beginKernel(at, kernel.getLoc(), plan.entry, plan.threads,
-                   plan.smemBytes > 0, residentBlocks(kernel, plan.threads));
+                   plan.smemBytes > 0, residentBlocks(kernel, plan.threads),
+                   blocks);
   for (BlockArgument argument : kernel.getBody().getArguments())
     if (!isa<tile::TensorType>(argument.getType())) {
       Value value = scalarOf(argument);
@@ -72,6 +75,7 @@ FailureOr<LaunchPlan> StageLowering::run(OpBuilder &at) {
     nvvm.branch(exitBlock);
   }
   nvvm.standAt(exitBlock);
+  meetAtEnd();
   nvvm.ret();
   if (initBlock) {
     nvvm.standAtStart(initBlock);
@@ -214,6 +218,14 @@ void StageLowering::beginRole(int64_t number, int64_t firstWarpgroup,
   role.leadsRole =
       nvvm.icmp(NvvmBuilder::Compare::eq, blockThread, 128 * firstWarpgroup);
   body.walk([&](stage::TmaStoreOp) { role.storesByTma = true; });
+  body.walk([&](stage::ReleaseOp op) {
+    if (role.ofBlock || !channels[op.getChannel()].multicast)
+      return;
+    role.tellsBlock =
+        nvvm.icmp(NvvmBuilder::Compare::ult, role.threadInWarpgroup, blocks);
+    role.ofBlock =
+        nvvm.smemOfBlock(nvvm.bitAnd(role.threadInWarpgroup, blocks - 1));
+  });
   for (auto &[channel, layout] : channels)
     channelStates[channel] = {nvvm.constI32(0), nvvm.constI32(0), 0};
 }

@@ -21,6 +21,7 @@
 #pragma once
 
 #include "codegen/LaunchPlan.h"
+#include "codegen/analysis/TileDependence.h"
 #include "codegen/dialect/StageDialect.h"
 #include "codegen/hopper/NvvmBuilder.h"
 #include "codegen/layout/MatrixFragment.h"
@@ -66,6 +67,9 @@ private:
     Value warpgroup;         ///< in the role; the same in a warp
     Value threadInWarpgroup; ///< 0..127
     Value leadsRole, leadsWarpgroup, leadsWarp; ///< i1
+    /// In threads that speak to the blocks of the cluster, one to each: that
+    /// they do, and where that block has what this one has at address 0.
+    Value tellsBlock, ofBlock;
     int64_t scratchOffset = 0;
   };
 
@@ -84,6 +88,8 @@ private:
     /// All threads of the role fill it, and each arrives; else the copy engine
     /// does, which counts bytes.
     bool filledByThreads = false;
+    /// All blocks of the cluster fill and release the slots of each.
+    bool multicast = false;
   };
   /// Where a role stands in a channel: how many messages it has acquired and
   /// got, and of those how many it holds. Loops carry the two counts.
@@ -132,7 +138,15 @@ private:
   llvm::MapVector<Value, Channel> channels;
   llvm::DenseMap<Value, ChannelState> channelStates;
   llvm::DenseMap<mlir::StringAttr, Value> tileIds;
-  Values tileCounts; ///< along each grid axis
+  /// Along each grid axis; of a cluster's, of whole clusters.
+  Values tileCounts;
+  /// Blocks of a cluster, and the number of this one among them.
+  int64_t blocks = 1;
+  Value blockRank;
+  /// Along the axis of clusters: tiles that the extent has, and what depends on
+  /// which of them the block's is.
+  Value tilesInExtent;
+  std::optional<TileDependence> placeInCluster;
   std::optional<TileQueue> queue;
   llvm::DenseMap<Value, int64_t> bufferOffsets;
   llvm::SmallVector<int64_t> scratchOffsets; ///< of each role
@@ -177,6 +191,12 @@ private:
 
   /// Tiles along each grid axis, in the entry block.
   void countTiles();
+  /// What a cluster's number, or the block's, is in the launch; and how many
+  /// there are.
+  Value placeInGrid() { return nvvm.udiv(nvvm.blockId(), blocks); }
+  Value placesInGrid() { return nvvm.udiv(nvvm.gridSize(), blocks); }
+  /// False in a tile that only fills up a cluster.
+  Value isInExtent();
   void decodeTileIds(Value tile);
   /// Runs `body` for the block's tile, or in a persistent kernel for each of
   /// its tiles.
@@ -311,6 +331,10 @@ private:
 
   void describeChannel(stage::ChannelOp op, Channel &channel);
   void initChannels();
+  bool hasMulticast();
+  /// All threads of the cluster, or of the block if no other writes to it,
+  /// meet.
+  void meetAtEnd();
   std::pair<Value, Value> slotAndParity(const Channel &channel, Value count);
   Value nextCount(const Channel &channel, Value count);
   /// The slot of the message so many before.

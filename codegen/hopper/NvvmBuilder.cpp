@@ -27,7 +27,7 @@ NvvmBuilder::NvvmBuilder(MLIRContext *context, bool waitsInHardware)
 
 void NvvmBuilder::beginKernel(OpBuilder &at, Location where, StringRef name,
                               int64_t threads, bool usesSmem,
-                              int64_t residentBlocks) {
+                              int64_t residentBlocks, int64_t clusterBlocks) {
   loc = where;
   auto module = gpu::GPUModuleOp::create(at, loc, name);
   builder.setInsertionPointToStart(&module.getBodyRegion().front());
@@ -49,6 +49,10 @@ void NvvmBuilder::beginKernel(OpBuilder &at, Location where, StringRef name,
                   builder.getDenseI32ArrayAttr({int32_t(threads), 1, 1}));
   kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                   builder.getI32IntegerAttr(int32_t(residentBlocks)));
+  if (clusterBlocks > 1)
+    kernel->setAttr(
+        NVVM::NVVMDialect::getClusterDimAttrName(),
+        builder.getDenseI32ArrayAttr({int32_t(clusterBlocks), 1, 1}));
   function = kernel;
   entry = builder.createBlock(&kernel.getBody());
   builder.setInsertionPointToEnd(entry);
@@ -502,6 +506,11 @@ void NvvmBuilder::syncThreads() { NVVM::BarrierOp::create(builder, loc); }
 void NvvmBuilder::syncWarp() {
   NVVM::SyncWarpOp::create(builder, loc, constI32(-1));
 }
+void NvvmBuilder::syncCluster(bool aligned) {
+  UnitAttr together = aligned ? builder.getUnitAttr() : UnitAttr();
+  NVVM::ClusterArriveOp::create(builder, loc, together);
+  NVVM::ClusterWaitOp::create(builder, loc, together);
+}
 void NvvmBuilder::namedBarrier(Value id, int64_t threads) {
   NVVM::BarrierOp::create(builder, loc, Type(), id, constI32(threads),
                           NVVM::BarrierReductionAttr(), Value());
@@ -622,16 +631,27 @@ void NvvmBuilder::barrierArriveIf(Value predicate, Value offset, bool early) {
   assembly("@$1 mbarrier.arrive.shared::cta.b64 _, [$0];", {}, {},
            {address, predicate});
 }
+Value NvvmBuilder::smemOfBlock(Value rank) {
+  return assembly("mapa.shared::cluster.u32 $0, $1, $2;", i32, {},
+                  {smemBaseAddress, rank})
+      .front();
+}
+void NvvmBuilder::barrierArriveInBlockIf(Value predicate, Value smem,
+                                         Value offset) {
+  assembly("@$1 mbarrier.arrive.relaxed.cluster.shared::cluster.b64 _, [$0];",
+           {}, {}, {add(smem, offset), predicate});
+}
 void NvvmBuilder::tmaLoad(Value offset, Value map, Value barrierOffset,
-                          ValueRange coordinates) {
+                          ValueRange coordinates, int64_t blocks) {
   Value target = LLVM::AddrSpaceCastOp::create(
       builder, loc,
       LLVM::LLVMPointerType::get(builder.getContext(), clusterSpace),
       smemPointer(offset));
   NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
       builder, loc, target, map, coordinates, smemPointer(barrierOffset), {},
-      Value(), Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
-      NVVM::CTAGroupKindAttr(), Value());
+      blocks > 1 ? constInt((1 << blocks) - 1, i16) : Value(), Value(),
+      NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr(),
+      Value());
 }
 void NvvmBuilder::tmaStoreIf(Value predicate, Value offset, Value map,
                              ValueRange coordinates) {

@@ -32,7 +32,7 @@ public:
   /// `at`, with an empty entry block, and stands at its end.
   void beginKernel(mlir::OpBuilder &at, mlir::Location where,
                    llvm::StringRef name, int64_t threads, bool usesSmem,
-                   int64_t residentBlocks);
+                   int64_t residentBlocks, int64_t clusterBlocks);
   /// Inserts an argument of the kernel at `position`. A tensor map is 128 bytes
   /// passed by value.
   Value insertArgument(unsigned position, mlir::Type type,
@@ -163,6 +163,9 @@ public:
   Value shuffleXor(Value a, int64_t mask);
   void syncThreads();
   void syncWarp();
+  /// All threads of all blocks of the cluster meet; those that have ended do
+  /// not count. `aligned`: the threads of a warp come together.
+  void syncCluster(bool aligned);
   void namedBarrier(Value id, int64_t threads);
   /// Arrives there and goes on.
   void arriveNamedBarrier(Value id, int64_t threads);
@@ -195,8 +198,17 @@ public:
   /// it, and a wait for products with it. `early` spells the address such that
   /// it does not (seen with ptxas 12.8 to 13.0: bench/NOTES.md).
   void barrierArriveIf(Value predicate, Value offset, bool early = false);
+  /// Where block `rank` of the cluster has its shared memory, for
+  /// barrierArriveInBlockIf.
+  Value smemOfBlock(Value rank);
+  /// As barrierArriveIf, at the barrier of the block whose shared memory is
+  /// `smem`. Relaxed: it orders no access of this thread. (With .release,
+  /// ptxas puts a fence of the whole GPU in front of each: -17 % measured.)
+  void barrierArriveInBlockIf(Value predicate, Value smem, Value offset);
+  /// Into the same places of the first `blocks` blocks of the cluster, whose
+  /// barriers count the bytes.
   void tmaLoad(Value offset, Value map, Value barrierOffset,
-               mlir::ValueRange coordinates);
+               mlir::ValueRange coordinates, int64_t blocks = 1);
   /// Where the predicate holds. Not branched around: products may be in flight,
   /// and ptxas serialises those that a divergent branch parts from their wait.
   void tmaStoreIf(Value predicate, Value offset, Value map,

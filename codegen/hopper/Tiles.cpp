@@ -2,8 +2,9 @@
 //
 // A block has one tile; or, persistent, it walks them: every gridDim-th, or,
 // where tiles come longest first, whichever is next when it asks: a number that
-// is drawn from a counter in global memory. Where a producer copies for the
-// others, it walks, and passes what it decoded on through a ring of two in
+// is drawn from a counter in global memory. The blocks of a cluster have the
+// same number and walk together: nothing is drawn. Where a producer copies for
+// the others, it walks, and passes what it decoded on through a ring of two in
 // shared memory.
 //
 //===----------------------------------------------------------------------===//
@@ -18,6 +19,20 @@ void StageLowering::countTiles() {
        llvm::zip(tile::axisNames(kernel.getGridAxes()), kernel.getGridTiles()))
     tileCounts.push_back(
         nvvm.udiv(nvvm.add(extentOf(resolveAxis(axis)), tile - 1), tile));
+  StringAttr axis = kernel.getClusterAxisAttr();
+  if (!axis)
+    return;
+  blockRank = nvvm.bitAnd(nvvm.blockId(), blocks - 1);
+  placeInCluster.emplace(kernel, axis);
+  Value &count = tileCounts[llvm::find(kernel.getGridAxes(), axis) -
+                            kernel.getGridAxes().begin()];
+  tilesInExtent = count;
+  count = nvvm.udiv(nvvm.add(count, blocks - 1), blocks);
+}
+
+Value StageLowering::isInExtent() {
+  return nvvm.icmp(NvvmBuilder::Compare::lt,
+                   tileIds[kernel.getClusterAxisAttr()], tilesInExtent);
 }
 
 void StageLowering::decodeTileIds(Value tile) {
@@ -51,6 +66,8 @@ void StageLowering::decodeTileIds(Value tile) {
     if (!first)
       tile = nvvm.udiv(tile, tileCounts[i]);
   }
+  if (StringAttr axis = kernel.getClusterAxisAttr())
+    tileIds[axis] = nvvm.add(nvvm.mul(tileIds[axis], blocks), blockRank);
 }
 
 //===----------------------------------------------------------------------===//
@@ -59,7 +76,7 @@ void StageLowering::decodeTileIds(Value tile) {
 
 LogicalResult StageLowering::emitTiles(function_ref<LogicalResult()> body) {
   if (!kernel.getPersistent()) {
-    decodeTileIds(nvvm.blockId());
+    decodeTileIds(placeInGrid());
     return body();
   }
   return queue && !role.singleThread ? receiveTiles(body) : walkTiles(body);
@@ -89,7 +106,7 @@ LogicalResult StageLowering::walkTiles(function_ref<LogicalResult()> body) {
   // the channels' counts.
   SmallVector<Value> moving = allChannels();
   role.begun = bool(role.ahead);
-  Values first{nvvm.blockId()};
+  Values first{placeInGrid()};
   if (queue)
     first.push_back(nvvm.constI32(0));
   if (role.ahead) {
@@ -126,19 +143,19 @@ LogicalResult StageLowering::walkTiles(function_ref<LogicalResult()> body) {
   nvvm.branchIf(isTile, start, {}, done, {});
   nvvm.standAt(start);
   Value next = tile;
-  if (kernel.getDescendingAttr() && queue)
+  if (kernel.getDescendingAttr() && queue && blocks == 1)
     // A launch draws as many numbers as there are tiles, so that the counter
     // wraps around to 0 for the next one.
     next = nvvm.atomicIncrement(tileCounter(), nvvm.add(tiles, -1));
   if (!queue && !role.ahead)
     decodeTileIds(tile);
   if (role.ahead)
-    role.following = nvvm.add(next, nvvm.gridSize());
+    role.following = nvvm.add(next, placesInGrid());
   auto before = channelStates;
   if (failed(body()) || failed(checkHeld(kernel, before)))
     return failure();
   nvvm.loc = kernel.getLoc();
-  Values rest{role.ahead ? role.following : nvvm.add(next, nvvm.gridSize())};
+  Values rest{role.ahead ? role.following : nvvm.add(next, placesInGrid())};
   if (queue)
     rest.push_back(nvvm.add(turn, 1));
   if (role.ahead)

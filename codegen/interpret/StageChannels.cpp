@@ -89,44 +89,61 @@ static bool slabsAreAligned(SmemType type) {
 }
 
 Machine::Step Machine::makeChannel(Agent &agent, stage::ChannelOp op) {
-  Channel *&channel = channelOf[op];
-  if (!channel) {
-    channel = &channels.emplace_back();
-    channel->op = op;
-    channel->depth = static_cast<unsigned>(op.getDepth());
-    channel->arrivals = static_cast<int>(op.getArrivals());
-    channel->tiles = op.getType().getMessage().size();
-    if (isFilledByThreads(op))
-      channel->parts = agent.groups;
-    for (Operation *user : op.getResult().getUsers())
-      if (auto get = dyn_cast<stage::GetOp>(user))
-        channel->isReadByThreads |=
-            llvm::any_of(get.getSlots(), isReadByThreads);
-    for (unsigned slot = 0; slot < channel->depth; ++slot)
-      for (auto [i, message] : llvm::enumerate(op.getType().getMessage())) {
-        auto type = cast<SmemType>(message);
-        std::string name = channel->name() + " slot " + std::to_string(slot);
-        if (channel->tiles > 1)
-          name += " tile " + std::to_string(i);
-        channel->addresses.push_back(
-            memory.allocate(type.sizeInBytes(), kAlignment, name));
-        channel->components.push_back(components.size());
-        components.push_back(
-            {ComponentKind::bulkLoad, "the copy engine (" + name + ")", ~0u});
-        if (!slabsAreAligned(type))
-          return fail("layout", op,
-                      "a swizzled tile of several slabs needs a multiple of 8 "
-                      "rows");
-      }
+  // In all blocks: others may come to it first.
+  for (Machine &block : cluster.blocks) {
+    Channel *&channel = block.channelOf[op];
+    if (channel)
+      continue;
+    channel = &block.channels.emplace_back();
+    if (Step step = block.allocateChannel(*channel, op, agent.groups);
+        step != Step::done)
+      return step;
   }
+  RtValue &slot = agent.values[op.getResult()];
+  slot = {};
+  slot.kind = RtValue::channel;
+  slot.channelPtr = channelOf[op];
+  return Step::done;
+}
+
+Machine::Step Machine::allocateChannel(Channel &channel, stage::ChannelOp op,
+                                       int groups) {
+  channel.op = op;
+  channel.depth = static_cast<unsigned>(op.getDepth());
+  channel.arrivals = static_cast<int>(op.getArrivals());
+  channel.tiles = op.getType().getMessage().size();
+  if (isFilledByThreads(op))
+    channel.parts = groups;
+  if (op.getMulticast()) {
+    channel.isMulticast = true;
+    channel.parts = static_cast<int>(cluster.blocks.size());
+    channel.arrivals *= channel.parts;
+  }
+  for (Operation *user : op.getResult().getUsers())
+    if (auto get = dyn_cast<stage::GetOp>(user))
+      channel.isReadByThreads |= llvm::any_of(get.getSlots(), isReadByThreads);
+  for (unsigned slot = 0; slot < channel.depth; ++slot)
+    for (auto [i, message] : llvm::enumerate(op.getType().getMessage())) {
+      auto type = cast<SmemType>(message);
+      std::string name = channel.name() + " slot " + std::to_string(slot);
+      if (channel.tiles > 1)
+        name += " tile " + std::to_string(i);
+      if (cluster.blocks.size() > 1)
+        name += " of block " + std::to_string(rank);
+      channel.addresses.push_back(
+          memory.allocate(type.sizeInBytes(), kAlignment, name));
+      channel.components.push_back(components.size());
+      components.push_back(
+          {ComponentKind::bulkLoad, "the copy engine (" + name + ")", ~0u});
+      if (!slabsAreAligned(type))
+        return fail("layout", op,
+                    "a swizzled tile of several slabs needs a multiple of 8 "
+                    "rows");
+    }
   if (memory.size() > launch.smemLimit)
     return fail("resources", op,
                 "shared memory comes to " + Twine(memory.size()) +
                     " bytes, a block has " + Twine(launch.smemLimit));
-  RtValue &slot = agent.values[op.getResult()];
-  slot = {};
-  slot.kind = RtValue::channel;
-  slot.channelPtr = channel;
   return Step::done;
 }
 
@@ -187,7 +204,7 @@ Machine::Step Machine::acquire(Agent &agent, stage::AcquireOp op) {
   // One thread of the role works the producer's side: that of its first
   // warpgroup.
   unsigned &own = agent.acquires[&channel];
-  if (channel.parts)
+  if (channel.parts && !channel.isMulticast)
     return acquireTogether(agent, channel, op);
   if (agent.group != 0) {
     giveTiles(agent, channel, own++, op.getResults(), nullptr);
@@ -283,7 +300,8 @@ Machine::Step Machine::release(Agent &agent, stage::ReleaseOp op) {
     return Step::done;
   }
   held.front()->release = op;
-  Message &message = channel.message(held.front()->message);
+  unsigned number = held.front()->message;
+  Message &message = channel.message(number);
   held.pop_front();
   if (++message.releases > channel.arrivals) {
     report("release", op, nullptr,
@@ -292,6 +310,17 @@ Machine::Step Machine::release(Agent &agent, stage::ReleaseOp op) {
                channel.name() +
                "; the channel's arrivals must count all its "
                "readers");
+    return Step::done;
+  }
+  if (channel.isMulticast) {
+    // At every block's barrier, relaxed: it says that the products that have
+    // been waited for have read the message, which had come, and no more.
+    for (Machine &block : cluster.blocks) {
+      Message &there = block.channelOf[channel.op]->message(number);
+      there.releases += block.rank != rank;
+      there.released.join(message.full);
+      there.released.raise(agent.pipe, agent.known.at(agent.pipe));
+    }
     return Step::done;
   }
   // One thread arrives for the warpgroup: it vouches for what all threads did
@@ -398,6 +427,8 @@ Machine::Step Machine::tmaLoad(Agent &agent, stage::TmaLoadOp op) {
     return Step::done;
   const TileRef &ref = valueOf(agent, op.getSlot()).ref;
   Channel &channel = *ref.channel;
+  if (channel.isMulticast)
+    return multicast(agent, op);
   Message &message = channel.message(ref.message);
   if (message.isIssued[ref.tile]) {
     report("copy", op, nullptr,
@@ -421,6 +452,62 @@ Machine::Step Machine::tmaLoad(Agent &agent, stage::TmaLoadOp op) {
                  1, copy))
     return Step::stop;
   loads.push_back(std::move(copy));
+  return Step::done;
+}
+
+/// Do all blocks copy the same into a tile of a message?
+bool Machine::checkSource(Agent &agent, stage::TmaLoadOp op, Message &message,
+                          const TileRef &ref) {
+  SmallVector<int64_t> coords = numbersOf(agent, op.getCoords());
+  message.sources.resize(ref.channel->tiles);
+  auto &[first, at] = message.sources[ref.tile];
+  if (!first) {
+    first = op;
+    at.assign(coords.begin(), coords.end());
+  }
+  if (cast<stage::TmaLoadOp>(first).getTensor() == op.getTensor() &&
+      ArrayRef(at) == ArrayRef(coords))
+    return true;
+  report("multicast", op, first,
+         describe(op) + " of " + agent.name + ": blocks of a cluster copy " +
+             "different boxes into message " + Twine(ref.message) + " of " +
+             ref.channel->name() +
+             "; a multicast needs messages that are the same in all blocks");
+  return false;
+}
+
+/// This block's part of the tile, into the slots of all blocks.
+Machine::Step Machine::multicast(Agent &agent, stage::TmaLoadOp op) {
+  TileRef ref = valueOf(agent, op.getSlot()).ref;
+  size_t place =
+      ref.message % ref.channel->depth * ref.channel->tiles + ref.tile;
+  for (Machine &block : cluster.blocks) {
+    Channel &channel = *block.channelOf[ref.channel->op];
+    Message &message = channel.message(ref.message);
+    Copy copy;
+    copy.op = op;
+    copy.channel = &channel;
+    copy.message = ref.message;
+    copy.tile = ref.tile * channel.parts + rank;
+    if (message.isIssued[copy.tile]) {
+      report("copy", op, nullptr,
+             describe(op) + ": a second copy into one tile of message " +
+                 Twine(ref.message) + " of " + channel.name() +
+                 "; needs stage.acquire between");
+      return Step::done;
+    }
+    if (!checkSource(agent, op, message, ref))
+      return Step::done;
+    message.isIssued[copy.tile] = 1;
+    copy.component = channel.components[place];
+    copy.time = ref.message / channel.depth + 1;
+    copy.known = electedClock(agent);
+    ref.address = channel.addresses[place];
+    if (!makeBoxes(agent, op, ref, op.getTensor(), op.getCoords(), op.getAt(),
+                   static_cast<int>(rank), channel.parts, copy))
+      return Step::stop;
+    block.loads.push_back(std::move(copy));
+  }
   return Step::done;
 }
 

@@ -147,6 +147,9 @@ tilewright::interpretStage(stage::KernelOp kernel, Arguments &arguments,
       return argumentError("no argument has axis '" + axis +
                            "' of the grid; give its extent");
     counts.push_back(llvm::divideCeil(found->second, tile));
+    // Of clusters, of which the last one may have tiles beyond the extent.
+    if (axis == kernel.getClusterAxis())
+      counts.back() = llvm::divideCeil(counts.back(), kernel.blocksOfCluster());
     blocks *= counts.back();
   }
   std::vector<int64_t> order(static_cast<size_t>(blocks));
@@ -162,16 +165,19 @@ tilewright::interpretStage(stage::KernelOp kernel, Arguments &arguments,
       break;
     if (block >= stride)
       continue;
-    std::vector<GridTile> tiles;
-    for (int64_t number = block; number < blocks; number += stride) {
-      GridTile &tile = tiles.emplace_back();
-      tile.number = number;
-      auto at = interpret::coordinatesOf(counts, number);
-      for (auto [axis, id] :
-           llvm::zip(kernel.getGridAxes().getAsValueRange<StringAttr>(), at))
-        tile.ids[axis] = id;
-    }
-    Machine(launch, std::move(tiles)).run();
+    int64_t size = kernel.blocksOfCluster();
+    std::vector<std::vector<GridTile>> tiles(size);
+    for (int64_t number = block; number < blocks; number += stride)
+      for (int64_t rank = 0; rank < size; ++rank) {
+        GridTile &tile = tiles[rank].emplace_back();
+        tile.number = number * size + rank;
+        auto at = interpret::coordinatesOf(counts, number);
+        for (auto [axis, id] :
+             llvm::zip(kernel.getGridAxes().getAsValueRange<StringAttr>(), at))
+          tile.ids[axis] =
+              axis == kernel.getClusterAxis() ? id * size + rank : id;
+      }
+    Cluster(launch, std::move(tiles)).run();
   }
   // A program that broke off leaves outputs unwritten, which says nothing new.
   if (launch.reporter.all().empty())

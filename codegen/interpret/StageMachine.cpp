@@ -1,4 +1,4 @@
-//===- StageMachine.cpp - Scheduling and control flow of a block ----------===//
+//===- StageMachine.cpp - Control flow of a block -------------------------===//
 #include "codegen/interpret/StageMachine.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -7,9 +7,11 @@ using namespace mlir;
 using namespace tilewright;
 using namespace tilewright::interpret;
 
-Machine::Machine(Launch &launch, std::vector<GridTile> tiles)
-    : launch(launch), tiles(std::move(tiles)),
-      memory(components, launch.reporter) {}
+Machine::Machine(Cluster &cluster, unsigned rank, std::vector<GridTile> tiles)
+    : cluster(cluster), launch(cluster.launch), rank(rank),
+      tiles(std::move(tiles)), components(cluster.components),
+      memory(components, launch.reporter), progress(cluster.progress),
+      isStopped(cluster.isStopped) {}
 
 //===----------------------------------------------------------------------===//
 // Helpers
@@ -85,7 +87,10 @@ Agent &Machine::addAgent(unsigned role, StringRef name, int group, int groups) {
   agent.name = name.str();
   if (groups > 1)
     agent.name += " warpgroup " + std::to_string(group);
-  components.push_back({ComponentKind::warpgroup, agent.name, agent.index});
+  if (cluster.blocks.size() > 1)
+    agent.name += " of block " + std::to_string(rank);
+  agent.self = components.size();
+  components.push_back({ComponentKind::warpgroup, agent.name, agent.self});
   return agent;
 }
 
@@ -131,10 +136,10 @@ bool Machine::setUp() {
   for (Agent &agent : agents) {
     agent.pipe = components.size();
     components.push_back(
-        {ComponentKind::wgmma, agent.name + "'s wgmma", agent.index});
+        {ComponentKind::wgmma, agent.name + "'s wgmma", agent.self});
     agent.store = components.size();
     components.push_back(
-        {ComponentKind::bulkStore, agent.name + "'s bulk store", agent.index});
+        {ComponentKind::bulkStore, agent.name + "'s bulk store", agent.self});
     agent.weight = weights[launch.random() % 3];
     for (auto [i, argument] : llvm::enumerate(body.getArguments())) {
       StringRef name = cast<StringAttr>(kernel.getArgNames()[i]).getValue();
@@ -149,89 +154,15 @@ bool Machine::setUp() {
     }
     enter(agent, body, nullptr);
   }
+  loadWeight = weights[launch.random() % 3];
+  pipeWeight = weights[launch.random() % 3];
+  storeWeight = weights[launch.random() % 3];
   return true;
 }
 
 //===----------------------------------------------------------------------===//
-// Scheduling
+// Steps
 //===----------------------------------------------------------------------===//
-
-void Machine::run() {
-  if (!setUp())
-    return;
-  constexpr int weights[] = {1, 8, 64};
-  int loadWeight = weights[launch.random() % 3];
-  int pipeWeight = weights[launch.random() % 3];
-  int storeWeight = weights[launch.random() % 3];
-
-  struct Choice {
-    enum { agent, pipe, store, load } what;
-    size_t index;
-    int weight;
-  };
-  std::vector<Choice> choices;
-  while (!isStopped && !launch.reporter.isFull()) {
-    choices.clear();
-    int total = 0;
-    auto offer = [&](auto what, size_t index, int weight) {
-      choices.push_back({what, index, weight});
-      total += weight;
-    };
-    for (Agent &agent : agents) {
-      if (!agent.isDone && agent.blockedAt != progress)
-        offer(Choice::agent, agent.index, agent.weight);
-      if (!agent.products.empty())
-        offer(Choice::pipe, agent.index, pipeWeight);
-      if (!agent.stores.empty())
-        offer(Choice::store, agent.index, storeWeight);
-    }
-    for (size_t i = 0; i < loads.size(); ++i)
-      offer(Choice::load, i, loadWeight);
-    if (choices.empty())
-      break;
-
-    int pick = static_cast<int>(launch.random() % total);
-    auto choice = choices.begin();
-    while (pick >= choice->weight)
-      pick -= (choice++)->weight;
-    switch (choice->what) {
-    case Choice::agent: {
-      Agent &agent = agents[choice->index];
-      if (!advance(agent))
-        agent.blockedAt = progress;
-      break;
-    }
-    case Choice::pipe: {
-      Agent &agent = agents[choice->index];
-      multiply(agent, agent.products.front());
-      agent.executed = agent.products.front().number;
-      agent.products.pop_front();
-      ++progress;
-      break;
-    }
-    case Choice::store: {
-      Agent &agent = agents[choice->index];
-      size_t which = launch.random() % agent.stores.size();
-      flush(agent.stores[which], agent);
-      agent.stores.erase(agent.stores.begin() + which);
-      ++progress;
-      break;
-    }
-    case Choice::load:
-      land(loads[choice->index]);
-      loads.erase(loads.begin() + choice->index);
-      ++progress;
-      break;
-    }
-  }
-  launch.smemBytes = std::max(launch.smemBytes, memory.size());
-  if (isStopped || launch.reporter.isFull())
-    return;
-  if (llvm::all_of(agents, [](Agent &agent) { return agent.isDone; }))
-    checkEnd();
-  else
-    reportDeadlock();
-}
 
 bool Machine::advance(Agent &agent) {
   while (true) {
@@ -509,8 +440,7 @@ Machine::Step Machine::leave(Agent &agent, Operation &terminator) {
 // The end
 //===----------------------------------------------------------------------===//
 
-void Machine::reportDeadlock() {
-  std::string text = "nothing can go on";
+Operation *Machine::describeWaits(std::string &text) {
   Operation *first = nullptr;
   for (Agent &agent : agents) {
     if (agent.isDone) {
@@ -523,7 +453,7 @@ void Machine::reportDeadlock() {
     text += "; " + agent.name + " stands at " + describe(op) + " and waits " +
             agent.waitsFor;
   }
-  report("deadlock", first, nullptr, text);
+  return first;
 }
 
 void Machine::checkEnd() {

@@ -1,7 +1,8 @@
-//===- StageMachine.h - One block of a stage kernel -------------*- C++ -*-===//
+//===- StageMachine.h - The blocks of a stage kernel ------------*- C++ -*-===//
 //
 // The state of a block: its warpgroups (agents), channels, shared memory, and
-// what its engines have still to do. `run` picks what goes on next at random.
+// what its engines have still to do. Blocks run alone, or with the others of
+// their cluster; `run` picks what goes on next at random.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -80,6 +81,8 @@ struct Message {
   Clock full;     ///< what a reader learns
   Clock released; ///< what the next writer of the slot learns
   int releases = 0;
+  /// Of a multicast: the op and the coordinates of the copy into each tile.
+  std::vector<std::pair<mlir::Operation *, std::vector<int64_t>>> sources;
 
   /// For the tile that is none, begun behind the last.
   bool isSpare = false;
@@ -98,9 +101,10 @@ struct Channel {
   size_t tiles = 0;
   /// Threads read its tiles: then each warp arrives for itself.
   bool isReadByThreads = false;
-  /// Warpgroups that fill each tile together (stage.async_load); 0: one thread
-  /// does, by the copy engine.
+  /// Warpgroups that fill each tile together (stage.async_load), or blocks
+  /// (multicast); 0: one thread does, by the copy engine.
   int parts = 0;
+  bool isMulticast = false;
   /// Of a message: each tile, by each of the parts.
   size_t copies() const { return tiles * std::max(parts, 1); }
   unsigned acquired = 0;
@@ -193,11 +197,12 @@ struct Frame {
 
 /// One warpgroup.
 struct Agent {
-  unsigned index = 0;
+  unsigned index = 0; ///< in the block
+  unsigned self = 0;  ///< its component
   unsigned role = 0;
   int group = 0;  ///< in the role
   int groups = 1; ///< of the role
-  unsigned component() const { return index; }
+  unsigned component() const { return self; }
   unsigned pipe = 0, store = 0; ///< components
   std::string name;
   int weight = 1;
@@ -261,17 +266,29 @@ struct Shared {
 // The block
 //===----------------------------------------------------------------------===//
 
+class Cluster;
+
 class Machine {
 public:
-  /// The tiles of the block, in order: one, or several if it is persistent.
-  Machine(Launch &launch, std::vector<GridTile> tiles);
-  /// Runs the block to its end, a deadlock or too many violations.
-  void run();
+  /// The block of number `rank` in its cluster.
+  Machine(Cluster &cluster, unsigned rank, std::vector<GridTile> tiles);
 
 private:
+  friend class Cluster;
   enum class Step { done, blocked, stop };
 
-  // StageMachine.cpp: scheduling and control flow.
+  // StageCluster.cpp: scheduling.
+  /// Something that may go on.
+  struct Choice {
+    enum { agent, pipe, store, load } what;
+    Machine *block;
+    size_t index;
+    int weight;
+  };
+  void offer(std::vector<Choice> &choices);
+  void perform(const Choice &choice);
+
+  // StageMachine.cpp: control flow.
   bool setUp();
   Agent &addAgent(unsigned role, llvm::StringRef name, int group, int groups);
   void enter(Agent &agent, mlir::Block &block, mlir::Operation *owner);
@@ -283,7 +300,8 @@ private:
   bool beginSpareTile(Agent &agent);
   bool nextSegment(Agent &agent, Frame &frame);
   Step leave(Agent &agent, mlir::Operation &terminator);
-  void reportDeadlock();
+  /// Says who waits for what, and gives the first op that somebody stands at.
+  mlir::Operation *describeWaits(std::string &text);
   void checkEnd();
 
   // StageScalars.cpp
@@ -327,12 +345,16 @@ private:
   // StageChannels.cpp: channels, copies, barriers and fences.
   Step executeSync(Agent &agent, mlir::Operation &op);
   Step makeChannel(Agent &agent, stage::ChannelOp op);
+  Step allocateChannel(Channel &channel, stage::ChannelOp op, int groups);
   Step makeBuffer(Agent &agent, stage::BufferOp op);
   Step acquire(Agent &agent, stage::AcquireOp op);
   Step acquireTogether(Agent &agent, Channel &channel, stage::AcquireOp op);
   Step get(Agent &agent, stage::GetOp op);
   Step release(Agent &agent, stage::ReleaseOp op);
   Step tmaLoad(Agent &agent, stage::TmaLoadOp op);
+  Step multicast(Agent &agent, stage::TmaLoadOp op);
+  bool checkSource(Agent &agent, stage::TmaLoadOp op, Message &message,
+                   const TileRef &ref);
   Step asyncLoad(Agent &agent, stage::AsyncLoadOp op);
   Step tmaStore(Agent &agent, stage::TmaStoreOp op);
   Step tmaStoreWait(Agent &agent, stage::TmaStoreWaitOp op);
@@ -386,9 +408,11 @@ private:
             &agent.known};
   }
 
+  Cluster &cluster;
   Launch &launch;
+  unsigned rank; ///< in the cluster
   std::vector<GridTile> tiles;
-  std::vector<Component> components;
+  std::vector<Component> &components;
   SharedMemory memory;
   std::deque<Agent> agents;
   std::deque<Channel> channels;
@@ -401,6 +425,29 @@ private:
   std::map<std::pair<mlir::Operation *, unsigned>, Shared> shared;
   llvm::DenseMap<mlir::Operation *, std::unique_ptr<ProductPlan>> plans;
   stage::RolesOp roles;
+  uint64_t &progress;
+  bool &isStopped;
+  int loadWeight = 1, pipeWeight = 1, storeWeight = 1;
+};
+
+//===----------------------------------------------------------------------===//
+// The cluster
+//===----------------------------------------------------------------------===//
+
+/// Blocks that run at the same time and see each other's shared memory; often
+/// one alone. What runs in any of them is a component of one clock.
+class Cluster {
+public:
+  /// The tiles of each block, in order: one, or several if it is persistent.
+  Cluster(Launch &launch, std::vector<std::vector<GridTile>> tiles);
+  /// Runs the blocks to their end, a deadlock or too many violations.
+  void run();
+
+private:
+  friend class Machine;
+  Launch &launch;
+  std::vector<Component> components;
+  std::deque<Machine> blocks;
   uint64_t progress = 0;
   bool isStopped = false;
 };

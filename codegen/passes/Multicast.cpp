@@ -63,8 +63,9 @@ struct Multicast : tilewright::impl::MulticastBase<Multicast> {
                                             StringAttr axis, int64_t blocks) {
     std::string name = ("channel '" + channel.getName() + "': ").str();
     auto depends = [&](Operation *op, StringRef what) {
-      return Obstacle{op->getLoc(), (name + what + " depends on the tile's "
-                                            "number along '" +
+      return Obstacle{op->getLoc(), (name + what +
+                                     " depends on the tile's "
+                                     "number along '" +
                                      axis.getValue() + "'")
                                         .str()};
     };

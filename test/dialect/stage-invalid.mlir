@@ -368,3 +368,68 @@ stage.kernel @k() grid [m = 64] warps 4 attributes {persistent} {
     stage.mma_fence
   }
 }
+
+// -----
+
+// expected-error@+1 {{has clusters along 'n', which is not in the grid}}
+stage.kernel @k() grid [m = 64] warps 4 cluster n = 2 {
+}
+
+// -----
+
+// expected-error@+1 {{expected clusters of 2 or 4 blocks, got 3}}
+stage.kernel @k() grid [m = 64] warps 4 cluster m = 3 {
+}
+
+// -----
+
+// expected-error@+1 {{expected both the axis of its clusters and their number of blocks}}
+stage.kernel @k() grid [m = 64] warps 4 attributes {cluster_axis = "m"} {
+}
+
+// -----
+
+!s = !stage.smem<bf16, [n = 64, d = 64], 128>
+stage.kernel @k() grid [m = 64] warps 4 {
+  // expected-error@+1 {{is multicast, in a kernel without clusters}}
+  %c = stage.channel "c" depth 2 arrivals 1 multicast : !stage.channel<!s>
+}
+
+// -----
+
+!s = !stage.smem<bf16, [n = 24, d = 64], 128>
+stage.kernel @k() grid [m = 64] warps 4 cluster m = 4 {
+  // expected-error@+1 {{is multicast, but '!stage.smem<bf16, [n = 24, d = 64], 128>' has no 4 equal parts of its first axis that are whole groups of 8 rows}}
+  %c = stage.channel "c" depth 2 arrivals 1 multicast : !stage.channel<!s>
+}
+
+// -----
+
+!s = !stage.smem<f32, [n = 64], 0>
+stage.kernel @k() grid [m = 64] warps 4 cluster m = 2 {
+  // expected-error@+1 {{has no 2 equal parts of its first axis}}
+  %c = stage.channel "c" depth 2 arrivals 1 multicast : !stage.channel<!s>
+}
+
+// -----
+
+#f = #stage.frag<reg = [n:2:32, m:16:4], lane = [n:32:1], warp = [m:4:1]>
+!s = !stage.smem<bf16, [m = 64, n = 64], 128>
+stage.kernel @k() grid [m = 64] warps 4 cluster m = 2 {
+  // expected-error@+1 {{is multicast, but its messages are used by threads, not by products alone}}
+  %c = stage.channel "c" depth 2 arrivals 1 multicast : !stage.channel<!s>
+  %s = stage.get %c : !stage.channel<!s>
+  %x = stage.read %s : !s -> !tile.tile<bf16, [m = 64, n = 64], #f>
+}
+
+// -----
+
+!s = !stage.smem<bf16, [n = 64, d = 64], 128>
+!t = !tile.tensor<bf16, [n, d]>
+stage.kernel @k(in %t: !t) grid [m = 64] warps 4 cluster m = 2 {
+  %c0 = arith.constant 0 : i32
+  // expected-error@+1 {{is multicast, but its slots are filled by threads}}
+  %c = stage.channel "c" depth 2 arrivals 1 multicast : !stage.channel<!s>
+  %s = stage.acquire %c : !stage.channel<!s>
+  stage.async_load %t[%c0, %c0] at [n, d] -> %s : !t, !s
+}

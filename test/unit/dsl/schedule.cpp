@@ -69,6 +69,25 @@ TEST(Schedule, BadTunables) {
                Error);
 }
 
+TEST(Schedule, Clusters) {
+  auto configurations = Schedule(sm90a)
+                            .cluster(M, tune("cluster", {1, 2, 3, 4}))
+                            .configurations();
+  ASSERT_EQ(configurations.size(), 4u);
+  EXPECT_TRUE(configurations[0].feasible());
+  EXPECT_EQ(configurations[0].clusterAxis, "");
+  EXPECT_TRUE(configurations[1].feasible());
+  EXPECT_EQ(configurations[1].clusterAxis, "m");
+  EXPECT_EQ(configurations[1].clusterBlocks, 2);
+  EXPECT_EQ(configurations[2].reason,
+            "the number of blocks of a cluster, cluster, is 3: expected 1, 2 "
+            "or 4");
+  EXPECT_TRUE(configurations[3].feasible());
+  std::string text =
+      kernels::makeKernel("gemm", {}).configured(configurations[1]).mlir();
+  EXPECT_NE(text.find("cluster = {m = 2 : i64}"), std::string::npos) << text;
+}
+
 TEST(Schedule, OfAKernel) {
   Kernel flash = kernels::makeKernel("flash_forward", {});
   auto configurations = flash.configurations(sm90a);

@@ -21,6 +21,21 @@ inline std::string readTestFile(const std::string &name) {
   return text.str();
 }
 
+/// A kernel of warps 8 in clusters of two along m, the channels of these names
+/// (as they are spelt) multicast.
+inline std::string clustered(std::string text,
+                             const std::vector<std::string> &channels) {
+  size_t at = text.find("warps 8 {");
+  EXPECT_NE(at, std::string::npos);
+  text.insert(at + 8, "cluster m = 2 ");
+  for (const std::string &name : channels) {
+    size_t channel = text.find("stage.channel " + name);
+    EXPECT_NE(channel, std::string::npos) << name;
+    text.insert(text.find(" :", channel), " multicast");
+  }
+  return text;
+}
+
 /// A parsed stage kernel.
 class StageProgram {
 public:

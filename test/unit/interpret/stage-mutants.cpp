@@ -47,6 +47,18 @@ TEST(StageMutants, ofPersistentFlashAreCaught) {
   expectAllCaught(program.kernel(), flashArguments(512, 256), 0);
 }
 
+TEST(StageMutants, ofFlashInClustersAreCaught) {
+  // Three tiles: the second cluster has one, and one beyond the extent.
+  std::string text =
+      clustered(readTestFile("dialect/stage-flash.mlir"), {"\"k\"", "\"v\""});
+  StageProgram program(text);
+  expectAllCaught(program.kernel(), flashArguments(384, 256), 1);
+  size_t at = text.find("cluster m = 2");
+  text.insert(at + 13, " attributes {persistent}");
+  StageProgram persistent(text);
+  expectAllCaught(persistent.kernel(), flashArguments(640, 256), 0);
+}
+
 TEST(StageMutants, ofGemmAreCaught) {
   StageProgram program(readTestFile("interpret/stage-gemm.mlir"));
   expectAllCaught(program.kernel(), gemmArguments(128, 128, 320), 0);
@@ -68,6 +80,7 @@ struct ZooCase {
   size_t idle;
   bool overlap = false; ///< products of the next tile under this one's work
   std::string target = "sm_90a";
+  bool cluster = false; ///< of two along m, persistent
 };
 void PrintTo(const ZooCase &zoo, std::ostream *stream) { *stream << zoo.file; }
 
@@ -81,6 +94,8 @@ TEST_P(ZooMutants, areCaught) {
   std::string text = readTestFile("zoo/" + zoo.file + ".mlir");
   if (zoo.overlap)
     text.insert(text.find("}> {") + 1, ", overlap = 1");
+  if (zoo.cluster)
+    text.insert(text.find("}> {") + 1, ", persistent = 1, cluster = {m = 2}");
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   ASSERT_TRUE(module);
   llvm::Expected<Arguments> arguments = randomArguments(
@@ -143,11 +158,22 @@ INSTANTIATE_TEST_SUITE_P(
                 {{"alpha", 0.1}},
                 5,
                 false,
-                "sm_80"}),
+                "sm_80"},
+        // Blocks share B, and each has an A of its own; of three tiles along m
+        // a cluster has one.
+        ZooCase{"gemm",
+                {{"m", 384}, {"n", 256}, {"k", 192}},
+                {{"alpha", 0.1}},
+                0,
+                false,
+                "sm_90a",
+                true}),
     [](const auto &info) {
       std::string name = info.param.file;
       if (info.param.overlap)
         name += "-overlap";
+      if (info.param.cluster)
+        name += "-cluster";
       if (info.param.target != "sm_90a")
         name += "-" + info.param.target;
       std::replace(name.begin(), name.end(), '-', '_');

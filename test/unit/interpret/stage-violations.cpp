@@ -56,6 +56,40 @@ std::string softmax(const std::vector<Edit> &edits) {
 Arguments gemmSizes() { return gemmArguments(128, 128, 256); }
 Arguments softmaxSizes() { return softmaxArguments(32, 128); }
 
+// A message that blocks share is one.
+TEST(StageViolations, blocksCopyDifferentBoxes) {
+  std::string text =
+      clustered(readTestFile("dialect/stage-flash.mlir"), {"\"k\"", "\"v\""});
+  expectViolation(
+      edited(text, {{"%k[%b, %g, %n0, %c0]", "%k[%b, %g, %m0, %c0]"}}),
+      flashArguments(256, 256), "multicast",
+      {"`stage.tma_load`", "of block",
+       "blocks of a cluster copy different boxes into message 0 of "
+       "channel 'k'"});
+}
+
+// A block that sends fewer messages keeps the others waiting.
+TEST(StageViolations, blocksSendDifferentNumbers) {
+  std::string text =
+      clustered(readTestFile("dialect/stage-flash.mlir"), {"\"k\"", "\"v\""});
+  size_t at = text.find("%qc = stage.channel");
+  text.insert(at, "%more = arith.addi %tiles, %mt : i32\n  ");
+  while ((at = text.find("to %tiles step")) != std::string::npos)
+    text.replace(at, 9, "to %more");
+  expectViolation(text, flashArguments(256, 256), "deadlock",
+                  {"of block 0 has ended", "of block 1 stands at"});
+}
+
+// What one block gives back, the other writes to.
+TEST(StageViolations, aBlockReleasesTooEarly) {
+  std::string text =
+      clustered(readTestFile("dialect/stage-flash.mlir"), {"\"k\"", "\"v\""});
+  expectViolation(
+      edited(text, {{"stage.mma_wait 0 (%s0 : !scores) -> !scores",
+                     "stage.mma_wait 1 (%s0 : !scores) -> !scores"}}),
+      flashArguments(256, 256), "race", {"the copy engine (channel 'k' slot"});
+}
+
 const char *kRead = "      %v0 = stage.read %xs : !xs -> !x\n";
 const char *kRelease = "      stage.release %ch : !stage.channel<!xs>\n";
 

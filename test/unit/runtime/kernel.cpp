@@ -161,6 +161,15 @@ TEST_F(KernelTest, PersistentAndClusters) {
   EXPECT_EQ(state.launches[1].config.gridDimX, 2u);
 }
 
+TEST_F(KernelTest, TilesOfAnAxisFillClusters) {
+  // Three tiles along m; for each of two along b, two clusters of two.
+  compiled.plan.cluster = 2;
+  compiled.plan.grid = {{"b", 1}, {"m", 4, 2}};
+  auto kernel = load();
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  EXPECT_EQ(state.launches[0].config.gridDimX, 8u);
+}
+
 TEST_F(KernelTest, KernelsInFrontShareWorkspaces) {
   compiled.plan.workspaces = {{{{"b", 1}, {"m", 128}}, {"n", 64}}};
   Parameter workspace;

@@ -341,6 +341,7 @@ TEST(LaunchPlanTest, JsonRoundTrip) {
   LaunchPlan plan = attentionPlan();
   plan.persistent = true;
   plan.cluster = 2;
+  plan.grid.back().multiple = 2;
   plan.params[2].alignBytes = 16;
   plan.workspaces = {{{{"b", 1}, {"m", 128}}, {"n", 64}}};
   auto print = [](const LaunchPlan &plan) {
@@ -355,6 +356,7 @@ TEST(LaunchPlanTest, JsonRoundTrip) {
   EXPECT_EQ(again.params[1].map.box[1], 80);
   EXPECT_EQ(again.params[2].alignBytes, 16);
   EXPECT_EQ(again.cluster, 2);
+  EXPECT_EQ(again.grid.back().multiple, 2);
   ASSERT_EQ(again.workspaces.size(), 1u);
   EXPECT_EQ(again.workspaces[0].records[1].tile, 128);
   EXPECT_EQ(again.workspaces[0].walked.axis, "n");
