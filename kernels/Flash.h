@@ -59,7 +59,9 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   const int64_t sharedBytes = 226 * 1024;
   // Slots of K and V: four, where two of Q and one of O have room beside them.
   // A tile that is begun ahead needs its first keys early.
-  Tune stages = tune("stages",{2,3,4});
+  Tune stages =
+      2 + 2 * ((2 * qRow + vRow) * bm + row * 4 * bn + bm * bn * bytesOfP <=
+               sharedBytes);
   // What a thread of a consumer holds: S and P, O, Q, and what it works with.
   Tune registers = bn * 3 / 4 + extentOf(E) / 2 + held * extentOf(D) / 4 + 28;
   Tune limit = (bm == 64) * 240 + (bm == 128) * 232 + (bm == 192) * 160 +

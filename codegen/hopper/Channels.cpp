@@ -3,9 +3,7 @@
 // A channel is `depth` slots with two barriers each: `full` counts the bytes of
 // a message, `empty` its readers. The k-th message uses slot k mod depth; a
 // barrier's phase is the parity of k / depth. Counts are values, constants
-// where no loop is passed: k itself, where depth is a power of two; else the
-// slot with the phase in a bit above it, as a division in each step costs more
-// than a comparison.
+// where no loop is passed.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/hopper/LowerStage.h"
@@ -70,7 +68,7 @@ void StageLowering::initChannels() {
   });
   // Another block's copies and arrivals find the barriers as they are here.
   if (hasMulticast())
-    nvvm.syncCluster(/*aligned=*/true);
+    nvvm.syncClusterAtStart();
   else
     nvvm.syncThreads();
 }
@@ -84,42 +82,13 @@ void StageLowering::meetAtEnd() {
   // Others may still arrive at this block's barriers. Roles come here when they
   // are through, threads of a warp by themselves.
   if (hasMulticast())
-    nvvm.syncCluster(/*aligned=*/false);
+    nvvm.syncClusterAtEnd();
 }
-
-/// Where a count that wraps keeps the phase.
-constexpr int64_t kPhaseBit = 16;
 
 std::pair<Value, Value> StageLowering::slotAndParity(const Channel &channel,
                                                      Value count) {
-  if (llvm::isPowerOf2_64(channel.depth))
-    return {nvvm.bitAnd(count, channel.depth - 1),
-            nvvm.bitAnd(nvvm.udiv(count, channel.depth), 1)};
-  return {nvvm.bitAnd(count, (1 << kPhaseBit) - 1),
-          nvvm.bitAnd(nvvm.lshr(count, kPhaseBit), 1)};
-}
-
-Value StageLowering::nextCount(const Channel &channel, Value count) {
-  Value next = nvvm.add(count, 1);
-  if (llvm::isPowerOf2_64(channel.depth))
-    return next;
-  Value isLast =
-      nvvm.icmp(NvvmBuilder::Compare::eq, slotAndParity(channel, count).first,
-                channel.depth - 1);
-  // Slot 0, and the other phase; a carry out of it goes nowhere.
-  Value wrapped = nvvm.add(count, (1 << kPhaseBit) - (channel.depth - 1));
-  return nvvm.select(isLast, wrapped, next);
-}
-
-Value StageLowering::slotBefore(const Channel &channel, Value count,
-                                int64_t messages) {
-  if (llvm::isPowerOf2_64(channel.depth))
-    return nvvm.bitAnd(nvvm.sub(count, nvvm.constI32(messages)),
-                       channel.depth - 1);
-  Value slot = slotAndParity(channel, count).first;
-  Value back = nvvm.sub(slot, nvvm.constI32(messages));
-  return nvvm.select(nvvm.icmp(NvvmBuilder::Compare::lt, back, 0),
-                     nvvm.add(back, channel.depth), back);
+  return {nvvm.urem(count, channel.depth),
+          nvvm.bitAnd(nvvm.udiv(count, channel.depth), 1)};
 }
 
 static Value barrierAt(NvvmBuilder &nvvm, int64_t first, Value slot) {
@@ -139,7 +108,7 @@ LogicalResult StageLowering::emitAcquire(stage::AcquireOp op) {
   Value base = nvvm.mul(slot, channel.slotBytes);
   for (auto [tile, offset] : llvm::zip(op.getSlots(), channel.tileOffsets))
     smems[tile] = {nvvm.add(base, channel.offset + offset), full};
-  state.acquired = nextCount(channel, state.acquired);
+  state.acquired = nvvm.add(state.acquired, 1);
   return success();
 }
 
@@ -151,7 +120,7 @@ LogicalResult StageLowering::emitGet(stage::GetOp op) {
   Value base = nvvm.mul(slot, channel.slotBytes);
   for (auto [tile, offset] : llvm::zip(op.getSlots(), channel.tileOffsets))
     smems[tile] = {nvvm.add(base, channel.offset + offset), {}};
-  state.got = nextCount(channel, state.got);
+  state.got = nvvm.add(state.got, 1);
   if (++state.held > channel.depth)
     return op.emitOpError("holds ")
            << state.held << " messages of a channel of " << channel.depth
@@ -164,7 +133,8 @@ LogicalResult StageLowering::emitRelease(stage::ReleaseOp op) {
   ChannelState &state = channelStates[op.getChannel()];
   if (state.held == 0)
     return op.emitOpError("releases a message, but none is held");
-  Value slot = slotBefore(channel, state.got, state.held--);
+  Value oldest = nvvm.sub(state.got, nvvm.constI32(state.held--));
+  Value slot = slotAndParity(channel, oldest).first;
   if (channel.multicast) {
     // Products alone have read the message, and they are through: the arrival
     // has nothing to publish.

@@ -336,9 +336,6 @@ private:
   /// meet.
   void meetAtEnd();
   std::pair<Value, Value> slotAndParity(const Channel &channel, Value count);
-  Value nextCount(const Channel &channel, Value count);
-  /// The slot of the message so many before.
-  Value slotBefore(const Channel &channel, Value count, int64_t messages);
   LogicalResult emitAcquire(stage::AcquireOp op);
   LogicalResult emitGet(stage::GetOp op);
   LogicalResult emitRelease(stage::ReleaseOp op);

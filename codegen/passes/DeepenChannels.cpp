@@ -44,12 +44,6 @@ struct DeepenChannels : tilewright::impl::DeepenChannelsBase<DeepenChannels> {
           sharedBytesOf(kernel) + slotBytesOf(channel) <= target->smemBytes)
         channel.setDepth(2);
     });
-    if (getenv("TW_DEEP"))
-      kernel.walk([&](stage::ChannelOp channel) {
-        if (channel.getDepth() == 2 && isReadInPlace(channel) &&
-            sharedBytesOf(kernel) + slotBytesOf(channel) <= target->smemBytes)
-          channel.setDepth(3);
-      });
   }
 };
 } // namespace
