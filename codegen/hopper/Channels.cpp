@@ -68,7 +68,7 @@ void StageLowering::initChannels() {
   });
   // Another block's copies and arrivals find the barriers as they are here.
   if (hasMulticast())
-    nvvm.syncCluster(/*aligned=*/true);
+    nvvm.syncClusterAtStart();
   else
     nvvm.syncThreads();
 }
@@ -82,7 +82,7 @@ void StageLowering::meetAtEnd() {
   // Others may still arrive at this block's barriers. Roles come here when they
   // are through, threads of a warp by themselves.
   if (hasMulticast())
-    nvvm.syncCluster(/*aligned=*/false);
+    nvvm.syncClusterAtEnd();
 }
 
 std::pair<Value, Value> StageLowering::slotAndParity(const Channel &channel,
