@@ -506,10 +506,13 @@ void NvvmBuilder::syncThreads() { NVVM::BarrierOp::create(builder, loc); }
 void NvvmBuilder::syncWarp() {
   NVVM::SyncWarpOp::create(builder, loc, constI32(-1));
 }
-void NvvmBuilder::syncCluster(bool aligned) {
-  UnitAttr together = aligned ? builder.getUnitAttr() : UnitAttr();
-  NVVM::ClusterArriveOp::create(builder, loc, together);
-  NVVM::ClusterWaitOp::create(builder, loc, together);
+void NvvmBuilder::syncClusterAtStart() {
+  NVVM::ClusterArriveRelaxedOp::create(builder, loc, builder.getUnitAttr());
+  NVVM::ClusterWaitOp::create(builder, loc, builder.getUnitAttr());
+}
+void NvvmBuilder::syncClusterAtEnd() {
+  NVVM::ClusterArriveOp::create(builder, loc, UnitAttr());
+  NVVM::ClusterWaitOp::create(builder, loc, UnitAttr());
 }
 void NvvmBuilder::namedBarrier(Value id, int64_t threads) {
   NVVM::BarrierOp::create(builder, loc, Type(), id, constI32(threads),

@@ -163,9 +163,12 @@ public:
   Value shuffleXor(Value a, int64_t mask);
   void syncThreads();
   void syncWarp();
-  /// All threads of all blocks of the cluster meet; those that have ended do
-  /// not count. `aligned`: the threads of a warp come together.
-  void syncCluster(bool aligned);
+  /// All threads of all blocks of the cluster meet, behind fenceBarrierInit,
+  /// which says all that has to be said: hence relaxed.
+  void syncClusterAtStart();
+  /// The same, threads of a warp by themselves. What they have done in other
+  /// blocks is done.
+  void syncClusterAtEnd();
   void namedBarrier(Value id, int64_t threads);
   /// Arrives there and goes on.
   void arriveNamedBarrier(Value id, int64_t threads);

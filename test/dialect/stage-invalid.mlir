@@ -399,7 +399,7 @@ stage.kernel @k() grid [m = 64] warps 4 {
 
 !s = !stage.smem<bf16, [n = 24, d = 64], 128>
 stage.kernel @k() grid [m = 64] warps 4 cluster m = 4 {
-  // expected-error@+1 {{is multicast, but '!stage.smem<bf16, [n = 24, d = 64], 128>' has no 4 equal parts of its first axis that are whole groups of 8 rows}}
+  // expected-error@+1 {{is multicast, but !stage.smem<bf16, [n = 24, d = 64], 128> has no 4 equal parts of its first axis that are whole groups of 8 rows}}
   %c = stage.channel "c" depth 2 arrivals 1 multicast : !stage.channel<!s>
 }
 

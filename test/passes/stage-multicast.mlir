@@ -36,8 +36,7 @@ stage.kernel @lengths(in %q: !q, in %k: !k, table %length: !len) grid [b = 1, m 
 
 // -----
 
-// Without a cluster nothing is asked. Along the other axis all depends on the
-// block.
+// Without a cluster nothing is asked.
 !ks = !stage.smem<bf16, [n = 64, d = 64], 128>
 !k = !tile.tensor<bf16, [b, n, d]>
 // CHECK-LABEL: stage.kernel @alone
@@ -49,6 +48,12 @@ stage.kernel @alone(in %k: !k) grid [b = 1, m = 64] warps 4 {
   %ks = stage.acquire %kc : !stage.channel<!ks>
   stage.tma_load %k[%b, %c0, %c0] at [b, n, d] -> %ks : !k, !ks
 }
+
+// -----
+
+// Along the other axis all depends on the block.
+!ks = !stage.smem<bf16, [n = 64, d = 64], 128>
+!k = !tile.tensor<bf16, [b, n, d]>
 // expected-error@+1 {{clusters of 2 blocks along 'b', but no tile that the copy engine loads is the same for all of them; take another axis for clusters, or leave them out}}
 stage.kernel @heads(in %k: !k) grid [b = 1, m = 64] warps 4 cluster b = 2 {
   %c0 = arith.constant 0 : i32
@@ -106,7 +111,7 @@ stage.kernel @causal(in %k: !k) grid [m = 64] warps 4 cluster m = 2 {
 // expected-error@+1 {{clusters of 2 blocks along 'm'}}
 stage.kernel @other(in %k: !k) grid [m = 64] warps 4 cluster m = 2 {
   %c0 = arith.constant 0 : i32
-  // expected-note@+1 {{channel 'k': '!stage.smem<bf16, [n = 8, d = 64], 128>' has no 2 equal parts}}
+  // expected-note@+1 {{channel 'k': !stage.smem<bf16, [n = 8, d = 64], 128> has no 2 equal parts}}
   %kc = stage.channel "k" depth 2 arrivals 1 : !stage.channel<!small>
   %ks = stage.acquire %kc : !stage.channel<!small>
   stage.tma_load %k[%c0, %c0] at [n, d] -> %ks : !k, !small

@@ -162,9 +162,9 @@ TEST_F(KernelTest, PersistentAndClusters) {
 }
 
 TEST_F(KernelTest, TilesOfAnAxisFillClusters) {
-  // Three tiles along m; for each of two along b, two clusters of two.
+  // Three tiles along m for each of two along b.
   compiled.plan.cluster = 2;
-  compiled.plan.grid = {{"b", 1}, {"m", 4, 2}};
+  compiled.plan.grid.back().multiple = 2;
   auto kernel = load();
   ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
   EXPECT_EQ(state.launches[0].config.gridDimX, 8u);
