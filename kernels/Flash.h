@@ -84,7 +84,8 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
           ahead <= (section > 0 || bm == 128) * (extentOf(D) <= 128),
           "beginning tiles ahead is for narrow heads, and does not pay for "
           "many warpgroups with tiles of one length")
-      .require(cluster == 1 || extentOf(D) > 64, "clusters are for wide heads")
+      .require(cluster == 1 || (bm == 128) * (extentOf(D) > 64),
+               "clusters are for wide heads")
       .require(registers <= limit || elementBytes > 2,
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||

@@ -67,21 +67,16 @@ void StageLowering::initChannels() {
       nvvm.fenceBarrierInit();
   });
   // Another block's copies and arrivals find the barriers as they are here.
-  if (hasMulticast())
+  if (blocks > 1)
     nvvm.syncClusterAtStart();
   else
     nvvm.syncThreads();
 }
 
-bool StageLowering::hasMulticast() {
-  return llvm::any_of(channels,
-                      [](auto &entry) { return entry.second.multicast; });
-}
-
 void StageLowering::meetAtEnd() {
-  // Others may still arrive at this block's barriers. Roles come here when they
-  // are through, threads of a warp by themselves.
-  if (hasMulticast())
+  // Other blocks may still arrive at this one's barriers. Roles come here when
+  // they are through, threads of a warp by themselves.
+  if (blocks > 1)
     nvvm.syncClusterAtEnd();
 }
 

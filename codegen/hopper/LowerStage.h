@@ -111,6 +111,9 @@ private:
     static constexpr int64_t depth = 2;
     int64_t offset = 0, slotBytes = 0, full = 0, empty = 0;
     int64_t readers = 0; ///< warps
+    /// Where a cluster's first block leaves the numbers that it draws for the
+    /// others: a word, and barriers for when it is there and has been read.
+    int64_t drawn = 0, isDrawn = 0, isRead = 0;
   };
   /// What a slot of the ring holds.
   struct TileMessage {
@@ -207,6 +210,8 @@ private:
   void layOutQueue(stage::RolesOp roles, int64_t &offset);
   void initQueue();
   Value tileCounter();
+  /// The next number of the launch's counter; the same in a cluster's blocks.
+  Value drawTile(Value turn, Value tiles);
   void waitToSend(Value turn);
   void sendTile(Value turn, Value isTile);
   Values idsOfTile();
@@ -331,9 +336,7 @@ private:
 
   void describeChannel(stage::ChannelOp op, Channel &channel);
   void initChannels();
-  bool hasMulticast();
-  /// All threads of the cluster, or of the block if no other writes to it,
-  /// meet.
+  /// All threads of a cluster meet.
   void meetAtEnd();
   std::pair<Value, Value> slotAndParity(const Channel &channel, Value count);
   LogicalResult emitAcquire(stage::AcquireOp op);

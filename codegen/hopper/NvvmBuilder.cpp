@@ -639,6 +639,23 @@ Value NvvmBuilder::smemOfBlock(Value rank) {
                   {smemBaseAddress, rank})
       .front();
 }
+void NvvmBuilder::storeInBlock(Value value, Value smem, int64_t offset) {
+  assembly("st.shared::cluster.u32 [$0], $1;", {}, {},
+           {add(smem, offset), value});
+}
+void NvvmBuilder::barrierArriveInBlock(Value smem, int64_t offset) {
+  assembly("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [$0];", {},
+           {}, {add(smem, offset)});
+}
+void NvvmBuilder::barrierWaitInCluster(Value offset, Value parity) {
+  assembly(
+      "{\n\t.reg .pred done;\n"
+      "again:\n\t"
+      "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [$0], "
+      "$1;\n\t"
+      "@!done bra again;\n\t}",
+      {}, {}, {smemAddress(offset), parity});
+}
 void NvvmBuilder::barrierArriveInBlockIf(Value predicate, Value smem,
                                          Value offset) {
   assembly("@$1 mbarrier.arrive.relaxed.cluster.shared::cluster.b64 _, [$0];",

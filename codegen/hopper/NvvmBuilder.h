@@ -204,6 +204,11 @@ public:
   /// Where block `rank` of the cluster has its shared memory, for
   /// barrierArriveInBlockIf.
   Value smemOfBlock(Value rank);
+  /// Stores an i32 there, and arrives at a barrier there: who waits for it by
+  /// barrierWaitInCluster sees what this thread did before.
+  void storeInBlock(Value value, Value smem, int64_t offset);
+  void barrierArriveInBlock(Value smem, int64_t offset);
+  void barrierWaitInCluster(Value offset, Value parity);
   /// As barrierArriveIf, at the barrier of the block whose shared memory is
   /// `smem`. Relaxed: it orders no access of this thread. (With .release,
   /// ptxas puts a fence of the whole GPU in front of each: -17 % measured.)

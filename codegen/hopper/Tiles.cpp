@@ -3,9 +3,9 @@
 // A block has one tile; or, persistent, it walks them: every gridDim-th, or,
 // where tiles come longest first, whichever is next when it asks: a number that
 // is drawn from a counter in global memory. The blocks of a cluster have the
-// same number and walk together: nothing is drawn. Where a producer copies for
-// the others, it walks, and passes what it decoded on through a ring of two in
-// shared memory.
+// same number and walk together; the first of them draws for all. Where a
+// producer copies for the others, it walks, and passes what it decoded on
+// through a ring of two in shared memory.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/hopper/LowerStage.h"
@@ -143,10 +143,8 @@ LogicalResult StageLowering::walkTiles(function_ref<LogicalResult()> body) {
   nvvm.branchIf(isTile, start, {}, done, {});
   nvvm.standAt(start);
   Value next = tile;
-  if (kernel.getDescendingAttr() && queue && blocks == 1)
-    // A launch draws as many numbers as there are tiles, so that the counter
-    // wraps around to 0 for the next one.
-    next = nvvm.atomicIncrement(tileCounter(), nvvm.add(tiles, -1));
+  if (kernel.getDescendingAttr() && queue)
+    next = drawTile(turn, tiles);
   if (!queue && !role.ahead)
     decodeTileIds(tile);
   if (role.ahead)
@@ -314,12 +312,22 @@ void StageLowering::layOutQueue(stage::RolesOp roles, int64_t &offset) {
   offset = queue->empty + 8 * TileQueue::depth;
   int64_t warps = llvm::sum_of(roles.getWarps(), int64_t(0));
   queue->readers = warps - roles.getWarps().front();
+  if (blocks == 1 || !kernel.getDescendingAttr())
+    return;
+  queue->drawn = offset;
+  queue->isDrawn = offset + 8;
+  queue->isRead = offset + 16;
+  offset += 24;
 }
 
 void StageLowering::initQueue() {
   for (int64_t slot = 0; slot < TileQueue::depth; ++slot) {
     nvvm.barrierInit(nvvm.constI32(queue->full + 8 * slot), 1);
     nvvm.barrierInit(nvvm.constI32(queue->empty + 8 * slot), queue->readers);
+  }
+  if (queue->drawn) {
+    nvvm.barrierInit(nvvm.constI32(queue->isDrawn), 1);
+    nvvm.barrierInit(nvvm.constI32(queue->isRead), blocks - 1);
   }
 }
 
@@ -328,6 +336,38 @@ Value StageLowering::tileCounter() {
   wanted.kind = Parameter::Kind::scratch;
   wanted.scratchBytes = 4;
   return parameter(wanted);
+}
+
+Value StageLowering::drawTile(Value turn, Value tiles) {
+  // A launch draws as many numbers as there are tiles, so that the counter
+  // wraps around to 0 for the next one.
+  auto draw = [&] {
+    return nvvm.atomicIncrement(tileCounter(), nvvm.add(tiles, -1));
+  };
+  if (blocks == 1)
+    return draw();
+  Block *first = nvvm.makeBlock(), *other = nvvm.makeBlock();
+  Block *done = nvvm.makeBlock(nvvm.i32);
+  Value parity = nvvm.bitAnd(turn, 1);
+  nvvm.branchIf(nvvm.icmp(NvvmBuilder::Compare::eq, blockRank, 0), first, {},
+                other, {});
+  nvvm.standAt(first);
+  Value drawn = draw();
+  nvvm.barrierWaitInCluster(nvvm.constI32(queue->isRead),
+                            nvvm.bitXor(parity, 1));
+  for (int64_t block = 1; block < blocks; ++block) {
+    Value smem = nvvm.smemOfBlock(nvvm.constI32(block));
+    nvvm.storeInBlock(drawn, smem, queue->drawn);
+    nvvm.barrierArriveInBlock(smem, queue->isDrawn);
+  }
+  nvvm.branch(done, drawn);
+  nvvm.standAt(other);
+  nvvm.barrierWaitInCluster(nvvm.constI32(queue->isDrawn), parity);
+  Value told = nvvm.loadShared(nvvm.i32, nvvm.constI32(queue->drawn)).front();
+  nvvm.barrierArriveInBlock(nvvm.smemOfBlock(nvvm.constI32(0)), queue->isRead);
+  nvvm.branch(done, told);
+  nvvm.standAt(done);
+  return done->getArgument(0);
 }
 
 void StageLowering::waitToSend(Value turn) {
