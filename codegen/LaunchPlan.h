@@ -110,7 +110,7 @@ struct Parameter {
     stride,    ///< i64, stride of dimension `dim` of `arg`, in elements
     extent,    ///< i32, extent of `axis`
     scalar,    ///< value of argument `arg`, with its own type
-    scratch,   ///< address of `scratchBytes` zeroed at module load
+    scratch,   ///< address of `scratchBytes`, zeroed once for each stream
     workspace, ///< address of the plan's workspace number `arg`
   };
   Kind kind = Kind::pointer;
@@ -118,8 +118,7 @@ struct Parameter {
   int dim = -1;
   std::string axis;
   TensorMapSpec map;
-  /// Two launches of one loaded kernel share their scratch: they may follow
-  /// each other, not overlap.
+  /// Launches into one stream, which do not overlap, share their scratch.
   int64_t scratchBytes = 0;
   /// pointer: what the address, and every stride but the innermost, must be a
   /// multiple of, in bytes (vector loads, cp.async); 0: one element. A tensor

@@ -41,6 +41,11 @@ Expected<KernelImage> assembleKernel(Device &device, CompiledKernel kernel) {
 
 Expected<std::unique_ptr<Kernel>> Kernel::load(Device &device,
                                                const KernelImage &image) {
+  return load(device, image, /*ownsWorkspaces=*/true);
+}
+
+Expected<std::unique_ptr<Kernel>>
+Kernel::load(Device &device, const KernelImage &image, bool ownsWorkspaces) {
   const LaunchPlan &plan = image.kernel.plan;
   Expected<LaunchBinder> binder = LaunchBinder::create(plan);
   if (!binder)
@@ -49,19 +54,17 @@ Expected<std::unique_ptr<Kernel>> Kernel::load(Device &device,
       device, plan.entry, image.cubin.empty() ? image.kernel.ptx : image.cubin);
   if (!module)
     return module.takeError();
-  std::unique_ptr<Kernel> kernel(
-      new Kernel(device, std::move(*module), std::move(*binder)));
+  std::unique_ptr<Kernel> kernel(new Kernel(
+      device, std::move(*module), std::move(*binder), ownsWorkspaces));
   if (Error error = kernel->prepare(image.assemblerLog))
     return std::move(error);
   for (const KernelImage &before : image.before) {
-    Expected<std::unique_ptr<Kernel>> loaded = load(device, before);
+    Expected<std::unique_ptr<Kernel>> loaded =
+        load(device, before, /*ownsWorkspaces=*/false);
     if (!loaded)
       return loaded.takeError();
-    // It is given the workspaces of this one.
-    (*loaded)->workspaces.clear();
     kernel->before.push_back(std::move(*loaded));
   }
-  kernel->workspaces.resize(plan.workspaces.size());
   return kernel;
 }
 
@@ -135,15 +138,21 @@ Error Kernel::prepare(StringRef assemblerLog) {
     config.attrs = &clusterAttribute;
     config.numAttrs = 1;
   }
-  return allocateScratch();
+  bool hasMaps = any_of(plan.params, [](const Parameter &parameter) {
+    return parameter.kind == Parameter::Kind::tensorMap;
+  });
+  if (Error error = Buffer::allocate(theDevice, hasMaps ? emptyRowBytes : 0)
+                        .moveInto(emptyRow))
+    return error;
+  if (Error error = emptyRow.fill(0))
+    return error;
+  parameters = std::make_unique<ParameterBlock>(binder, emptyRow.data());
+  return allocateMemory().moveInto(firstMemory);
 }
 
-Error Kernel::allocateScratch() {
-  SmallVector<void *> addresses;
-  int64_t rowBytes = 0;
+Expected<std::unique_ptr<Kernel::StreamMemory>> Kernel::allocateMemory() {
+  auto result = std::make_unique<StreamMemory>();
   for (const Parameter &parameter : binder.plan().params) {
-    if (parameter.kind == Parameter::Kind::tensorMap)
-      rowBytes = emptyRowBytes;
     if (parameter.kind != Parameter::Kind::scratch)
       continue;
     Expected<Buffer> buffer =
@@ -151,32 +160,41 @@ Error Kernel::allocateScratch() {
     if (!buffer)
       return buffer.takeError();
     if (Error error = buffer->fill(0))
-      return error;
-    addresses.push_back(buffer->data());
-    scratch.push_back(std::move(*buffer));
+      return std::move(error);
+    result->scratch.push_back(std::move(*buffer));
   }
-  Expected<Buffer> row = Buffer::allocate(theDevice, rowBytes);
-  if (!row)
-    return row.takeError();
-  if (Error error = row->fill(0))
-    return error;
-  emptyRow = std::move(*row);
-  parameters =
-      std::make_unique<ParameterBlock>(binder, addresses, emptyRow.data());
-  return Error::success();
+  if (ownsWorkspaces)
+    result->workspaces.resize(binder.plan().workspaces.size());
+  return result;
 }
 
+Error Kernel::useMemoryOf(CUstream stream) {
+  std::unique_ptr<StreamMemory> &found = memoryOf[stream];
+  if (found && found.get() == memory) [[likely]]
+    return Error::success();
+  if (firstMemory)
+    found = std::move(firstMemory);
+  else if (!found)
+    if (Error error = allocateMemory().moveInto(found))
+      return error;
+  memory = found.get();
+  SmallVector<void *> scratch;
+  for (const Buffer &buffer : memory->scratch)
+    scratch.push_back(buffer.data());
+  parameters->setScratch(binder, scratch);
+  return growWorkspaces();
+}
+
+/// Makes those of the launch's stream as large as the launch needs, and tells
+/// the parameters where they are.
 Error Kernel::growWorkspaces() {
-  for (auto [number, buffer] : enumerate(workspaces)) {
+  for (auto [number, buffer] : enumerate(memory->workspaces)) {
     Expected<int64_t> bytes = binder.workspaceBytes(number, binding);
     if (!bytes)
       return bytes.takeError();
-    if (*bytes <= buffer.bytes())
-      continue;
-    Expected<Buffer> larger = Buffer::allocate(theDevice, *bytes);
-    if (!larger)
-      return larger.takeError();
-    buffer = std::move(*larger);
+    if (*bytes > buffer.bytes())
+      if (Error error = Buffer::allocate(theDevice, *bytes).moveInto(buffer))
+        return error;
     parameters->setWorkspace(binder, number, buffer.data());
     for (std::unique_ptr<Kernel> &kernel : before)
       kernel->parameters->setWorkspace(kernel->binder, number, buffer.data());
@@ -223,12 +241,14 @@ unsigned Kernel::blocksFor(int64_t tiles) const {
 }
 
 Error Kernel::bindAndEncode(ArrayRef<ArgumentValue> positional,
-                            ArrayRef<NamedArgument> named) {
+                            ArrayRef<NamedArgument> named, CUstream stream) {
   if (Error error = binder.bind(positional, named, theDevice.index(), binding))
     return error;
   if (binding.tiles == 0)
     return Error::success();
   if (Error error = theDevice.activate())
+    return error;
+  if (Error error = useMemoryOf(stream))
     return error;
   if (binding.shapesChanged)
     if (Error error = growWorkspaces())
@@ -244,7 +264,7 @@ Error Kernel::bindAndEncode(ArrayRef<ArgumentValue> positional,
 Error Kernel::launch(ArrayRef<ArgumentValue> positional,
                      ArrayRef<NamedArgument> named, CUstream stream) {
   std::lock_guard lock(mutex);
-  Error failure = bindAndEncode(positional, named);
+  Error failure = bindAndEncode(positional, named, stream);
   // What the binding holds, the parameters hold, too: else it starts afresh.
   if (failure || binding.tiles == 0)
     binding = binder.emptyBinding();

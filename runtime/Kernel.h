@@ -4,15 +4,18 @@
 // that spill. Launching checks the arguments, and re-encodes only what differs
 // from the launch before: a launch with the same arguments is a few
 // comparisons and one driver call, and one for each kernel in front of it. It
-// allocates nothing and waits for nothing, so it can be captured in a graph;
-// but where a mask's live tiles are listed, the first launch of more tiles than
-// before allocates the list.
+// allocates nothing and waits for nothing, so it can be captured in a graph.
+// Two exceptions: a kernel that draws its tiles, or lists them, has memory of
+// its own for each stream, and allocates it at the first launch into a second
+// stream; and a list when there are more tiles than before.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
 
 #include "runtime/Device.h"
 #include "runtime/ParameterBlock.h"
+
+#include "llvm/ADT/DenseMap.h"
 
 #include <functional>
 #include <memory>
@@ -43,8 +46,9 @@ public:
                                                       const KernelImage &image);
 
   /// Launches into `stream` (null: the default stream) and returns at once.
-  /// Safe to call from several threads; where the plan has scratch, launches
-  /// must not overlap on the device.
+  /// Safe to call from several threads, and launches into several streams may
+  /// overlap. A graph uses the memory of the stream that it was captured from:
+  /// it must not overlap with launches into that one, nor with itself.
   llvm::Error launch(llvm::ArrayRef<ArgumentValue> positional,
                      llvm::ArrayRef<NamedArgument> named = {},
                      cuda::CUstream stream = nullptr);
@@ -61,14 +65,26 @@ public:
   llvm::StringRef assemblerLog() const { return log; }
 
 private:
-  Kernel(Device &device, Module module, LaunchBinder binder)
+  Kernel(Device &device, Module module, LaunchBinder binder,
+         bool ownsWorkspaces)
       : theDevice(device), module(std::move(module)), binder(std::move(binder)),
-        binding(this->binder.emptyBinding()) {}
+        ownsWorkspaces(ownsWorkspaces), binding(this->binder.emptyBinding()) {}
+  static llvm::Expected<std::unique_ptr<Kernel>>
+  load(Device &device, const KernelImage &image, bool ownsWorkspaces);
+  /// What launches into one stream share, as none of them overlap.
+  struct StreamMemory {
+    std::vector<Buffer> scratch;
+    /// What the kernels in front of this one hand on to it.
+    std::vector<Buffer> workspaces;
+  };
+
   llvm::Error prepare(llvm::StringRef assemblerLog);
-  llvm::Error allocateScratch();
+  llvm::Expected<std::unique_ptr<StreamMemory>> allocateMemory();
+  llvm::Error useMemoryOf(cuda::CUstream stream);
   llvm::Error growWorkspaces();
   llvm::Error bindAndEncode(llvm::ArrayRef<ArgumentValue> positional,
-                            llvm::ArrayRef<NamedArgument> named);
+                            llvm::ArrayRef<NamedArgument> named,
+                            cuda::CUstream stream);
   llvm::Error encode(int arg, bool replaceable, const TensorMapShape &shape,
                      cuda::CUtensorMap &map) const;
   unsigned blocksFor(int64_t tiles) const;
@@ -77,10 +93,15 @@ private:
   Module module;
   LaunchBinder binder;
   cuda::CUfunction function = nullptr;
-  std::vector<Buffer> scratch;
-  /// Launched in front of this one, and what they hand on to it.
+  /// Else they are those of the kernel in front of which it is launched.
+  bool ownsWorkspaces;
+  /// Launched in front of this one.
   std::vector<std::unique_ptr<Kernel>> before;
-  std::vector<Buffer> workspaces;
+  /// Whose addresses the parameters hold: of the last launch's stream; or, of
+  /// none yet, what the first launch takes.
+  StreamMemory *memory = nullptr;
+  std::unique_ptr<StreamMemory> firstMemory;
+  llvm::DenseMap<cuda::CUstream, std::unique_ptr<StreamMemory>> memoryOf;
   Buffer emptyRow;
   std::unique_ptr<ParameterBlock> parameters;
   cuda::CUlaunchConfig config = {};

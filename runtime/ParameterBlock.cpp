@@ -70,17 +70,20 @@ TensorMapShape shapeTensorMap(const TensorMapSpec &spec,
   return shape;
 }
 
-ParameterBlock::ParameterBlock(const LaunchBinder &binder,
-                               ArrayRef<void *> scratch, void *emptyAddress)
+ParameterBlock::ParameterBlock(const LaunchBinder &binder, void *emptyAddress)
     : emptyAddress(emptyAddress) {
   storage.resize(binder.plan().params.size());
-  for (auto [parameter, slot] : zip_equal(binder.plan().params, storage)) {
+  for (Slot &slot : storage)
     slots.push_back(&slot);
+}
+
+void ParameterBlock::setScratch(const LaunchBinder &binder,
+                                ArrayRef<void *> scratch) {
+  for (auto [parameter, slot] : zip_equal(binder.plan().params, slots))
     if (parameter.kind == Parameter::Kind::scratch) {
-      std::memcpy(&slot, &scratch.front(), sizeof(void *));
+      std::memcpy(slot, &scratch.front(), sizeof(void *));
       scratch = scratch.drop_front();
     }
-  }
 }
 
 void ParameterBlock::setWorkspace(const LaunchBinder &binder, int number,

@@ -36,10 +36,8 @@ TensorMapShape shapeTensorMap(const TensorMapSpec &spec,
 
 class ParameterBlock {
 public:
-  /// `scratch` is the address of the plan's scratch, in the order of its
-  /// parameters; `emptyAddress` stands in for empty tensors.
-  ParameterBlock(const LaunchBinder &binder, llvm::ArrayRef<void *> scratch,
-                 void *emptyAddress);
+  /// `emptyAddress` stands in for empty tensors.
+  ParameterBlock(const LaunchBinder &binder, void *emptyAddress);
 
   /// Rewrites what `binding` says has changed. `encode` fills a tensor map; it
   /// is not called on the CPU.
@@ -49,6 +47,8 @@ public:
                                                     cuda::CUtensorMap &map)>
                          encode);
 
+  /// Where the plan's scratch is from now on, in the order of its parameters.
+  void setScratch(const LaunchBinder &binder, llvm::ArrayRef<void *> scratch);
   /// Where workspace `number` of the plan is from now on.
   void setWorkspace(const LaunchBinder &binder, int number, void *address);
 

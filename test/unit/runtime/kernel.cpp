@@ -205,6 +205,49 @@ TEST_F(KernelTest, KernelsInFrontShareWorkspaces) {
   EXPECT_EQ(workspaceOf(5, 11), workspaceOf(4, 0));
 }
 
+TEST_F(KernelTest, StreamsHaveMemoryOfTheirOwn) {
+  compiled.plan.workspaces = {{{{"b", 1}, {"m", 128}}, {"n", 64}}};
+  Parameter workspace, counter;
+  workspace.kind = Parameter::Kind::workspace;
+  workspace.arg = 0;
+  counter.kind = Parameter::Kind::scratch;
+  counter.scratchBytes = 4;
+  CompiledKernel list = compiled;
+  list.plan.entry = "list";
+  list.plan.params = {workspace};
+  list.plan.smemBytes = 0;
+  list.ptx = "// PTX\n.entry list\n";
+  compiled.plan.params.push_back(workspace);
+  compiled.plan.params.push_back(counter);
+  compiled.before = {list};
+  auto kernel = load();
+  Stream first = llvm::cantFail(Stream::create(device)),
+         second = llvm::cantFail(Stream::create(device));
+  // Where a launch has its list, as the kernel in front has it, and its
+  // counter.
+  auto launch = [&](Stream &stream) {
+    EXPECT_EQ(textOf(kernel->launch(positional, named, stream)), "success");
+    auto addressOf = [&](size_t number, int index) {
+      void *value;
+      std::memcpy(&value, state.launches[number].parameters[index],
+                  sizeof value);
+      return value;
+    };
+    size_t last = state.launches.size() - 1;
+    EXPECT_EQ(addressOf(last - 1, 0), addressOf(last, 11));
+    return std::pair(addressOf(last, 11), addressOf(last, 12));
+  };
+  auto inFirst = launch(first);
+  int allocations = state.allocations;
+  auto inSecond = launch(second);
+  EXPECT_EQ(state.allocations, allocations + 2);
+  EXPECT_NE(inFirst.first, inSecond.first);
+  EXPECT_NE(inFirst.second, inSecond.second);
+  EXPECT_EQ(launch(second), inSecond);
+  EXPECT_EQ(launch(first), inFirst);
+  EXPECT_EQ(state.allocations, allocations + 2);
+}
+
 TEST_F(KernelTest, WrongArgumentsDoNotLaunch) {
   auto kernel = load();
   positional[1].tensor.type = DType::f32;
