@@ -79,9 +79,10 @@ std::vector<ZooCase> test::zooCases() {
       {"b", 1}, {"g", 2}, {"r", 2}, {"d", 24}, {"e", 16}};
   const std::map<std::string, int64_t> heads = {
       {"b", 2}, {"h", 1}, {"d", 16}, {"e", 24}};
-  for (const char *name : {"flash", "flash-causal", "flash-tile176",
-                           "flash-f32", "flash-documents", "flash-lengths",
-                           "flash-sink", "flash-bias", "backward"})
+  for (const char *name :
+       {"flash", "flash-causal", "flash-tile176", "flash-f32",
+        "flash-documents", "flash-lengths", "flash-sink", "flash-bias",
+        "flash-cluster", "flash-cluster-causal", "backward"})
     add(name, {{"scale", 0.2}}, grouped, lengths);
   add("two-folds", {{"scale", 0.2}}, heads, lengths);
   add("sigmoid-window", {{"scale", 0.2}, {"bias", -1}, {"window", 33}}, heads,
@@ -99,7 +100,8 @@ std::vector<ZooCase> test::zooCases() {
       {{"m", 1}, {"n", 1}, {"k", 1}},
       {{"m", 63}, {"n", 81}, {"k", 65}},
       {{"m", 130}, {"n", 30}, {"k", 40}}};
-  add("gemm", {{"alpha", 0.1}}, {}, products);
+  for (const char *name : {"gemm", "gemm-cluster"})
+    add(name, {{"alpha", 0.1}}, {}, products);
   for (const char *name :
        {"gemm-transposed", "gemm-mixed", "gemm-tile80", "gemm-f32"})
     add(name, {}, {}, products);
