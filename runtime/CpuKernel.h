@@ -37,8 +37,8 @@ public:
 private:
   CpuKernel(LaunchBinder binder, CpuEntry entry, std::shared_ptr<void> owner)
       : binder(std::move(binder)), entry(entry), owner(std::move(owner)),
-        binding(this->binder.emptyBinding()), parameters(this->binder, nullptr) {
-  }
+        binding(this->binder.emptyBinding()),
+        parameters(this->binder, nullptr) {}
 
   LaunchBinder binder;
   CpuEntry entry;

@@ -13,8 +13,10 @@ enum class Quantifier { some, all };
 } // namespace
 
 struct MaskAnalysis::Impl {
-  Impl(FoldOp fold, ScalarBuilder &builder)
-      : builder(builder), forms(fold, builder),
+  Impl(FoldOp fold, ScalarBuilder &builder, bool clusters)
+      : builder(builder),
+        forms(fold, builder,
+              clusters ? FormScope::wholeAxisOfCluster : FormScope::wholeAxis),
         extent(builder.extent(cast<StringAttr>(fold.getAxes()[0]))) {
     conjunction.kind = Condition::All;
   }
@@ -197,8 +199,8 @@ PositionRange MaskAnalysis::Impl::rangeOf(const Condition &condition,
   return everywhere();
 }
 
-MaskAnalysis::MaskAnalysis(FoldOp fold, ScalarBuilder &builder)
-    : impl(std::make_unique<Impl>(fold, builder)) {}
+MaskAnalysis::MaskAnalysis(FoldOp fold, ScalarBuilder &builder, bool clusters)
+    : impl(std::make_unique<Impl>(fold, builder, clusters)) {}
 MaskAnalysis::~MaskAnalysis() = default;
 
 void MaskAnalysis::add(Value condition) {

@@ -28,7 +28,9 @@ struct PositionRange {
 /// are built where `builder` stands, which must be before the fold.
 class MaskAnalysis {
 public:
-  MaskAnalysis(tile::FoldOp fold, ScalarBuilder &builder);
+  /// `clusters`: the current tile of the axis along which the schedule has
+  /// clusters is those of the cluster together.
+  MaskAnalysis(tile::FoldOp fold, ScalarBuilder &builder, bool clusters);
   ~MaskAnalysis();
 
   /// Adds a boolean (of the fold's mask or body) to the conjunction of all

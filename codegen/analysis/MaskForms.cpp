@@ -170,7 +170,7 @@ Form MaskForms::formOf(Value value) {
   if (auto index = dyn_cast_or_null<IndexOp>(op)) {
     StringAttr name = index.getAxisAttr();
     Operation *binder = findBinder(op, name);
-    if (binder == fold && scope == FormScope::wholeAxis) {
+    if (binder == fold && scope != FormScope::currentTile) {
       form.position = 1;
       return linear(form);
     }
@@ -395,7 +395,8 @@ Scalar MaskForms::bound(const LinearForm &form, bool isUpper, bool clip) {
 /// load: its range is that of all their tiles.
 int64_t MaskForms::tilesTogether(StringAttr axis) const {
   ScheduleAttr schedule = fold->getParentOfType<KernelOp>().getScheduleAttr();
-  if (scope != FormScope::wholeAxis || !schedule || !schedule.getCluster())
+  if (scope != FormScope::wholeAxisOfCluster || !schedule ||
+      !schedule.getCluster())
     return 1;
   auto blocks = schedule.getCluster().getAs<IntegerAttr>(axis);
   return blocks ? blocks.getInt() : 1;

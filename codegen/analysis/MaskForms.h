@@ -60,6 +60,8 @@ struct Bounds {
 enum class FormScope {
   /// The position along the fold's axis is kept apart; data at it is unknown.
   wholeAxis,
+  /// The same, and tiles of a cluster count as one.
+  wholeAxisOfCluster,
   /// The axis is one like others, and an i32 tile along one axis that is
   /// computed from data is known by its least and greatest element: they are
   /// found where the builder stands, which is in the fold.
@@ -68,13 +70,13 @@ enum class FormScope {
 
 class MaskForms {
 public:
-  MaskForms(tile::FoldOp fold, ScalarBuilder &builder,
-            FormScope scope = FormScope::wholeAxis);
+  MaskForms(tile::FoldOp fold, ScalarBuilder &builder, FormScope scope);
 
   Condition conditionOf(mlir::Value value, bool isNegated = false);
 
   /// The bounds of a form without the position, over the current tiles of the
-  /// other axes, or those of the cluster. `clip`: positions beyond the extents are left out.
+  /// other axes, or those of the cluster. `clip`: positions beyond the extents
+  /// are left out.
   Scalar bound(const LinearForm &form, bool isUpper, bool clip);
   /// The same as the difference of two sums, in neither of which is a term
   /// negated: values at the ends of i32 do not overflow in it.

@@ -3,10 +3,11 @@
 // Before: bound IR after tile-place-masks; folds may have mask regions. After:
 // every fold over one axis lists its segments, and no fold has a mask region.
 //
-// The mask region says which tiles have no live point: they are left out. The
-// tile.mask ops in the body say which tiles need no mask: those where all of
-// them are the identity are `full`. So a body that needs no masks, because its
-// reductions see their identity anyhow, is full throughout.
+// The mask region says which tiles have no live point: they are left out.
+// Blocks of a cluster are to share what they load, so they walk the same tiles.
+// The tile.mask ops in the body say which tiles need no mask: those where all
+// of them are the identity are `full`. So a body that needs no masks, because
+// its reductions see their identity anyhow, is full throughout.
 //
 // Where the conditions read data, ranges cannot be told in front of the loop,
 // and where they leave two ranges, the tiles between them are dead. The fold
@@ -65,17 +66,17 @@ TileRange tilesWithin(ScalarBuilder &builder, PositionRange range,
 
 class Segments {
 public:
-  explicit Segments(FoldOp fold) : fold(fold) {}
+  Segments(FoldOp fold, bool clusters) : fold(fold), clusters(clusters) {}
 
   void addTo(ScalarBuilder &builder) {
-    MaskAnalysis domain(fold, builder);
+    MaskAnalysis domain(fold, builder, clusters);
     if (fold.hasMask())
       domain.add(fold.getMask().front().getTerminator()->getOperand(0));
     PositionRange live = domain.someLive();
     int64_t extent = fold.getExtents()[0];
     TileRange around = tilesAround(builder, live, extent);
 
-    MaskAnalysis masks(fold, builder);
+    MaskAnalysis masks(fold, builder, clusters);
     bool hasMasks = false;
     for (MaskOp mask : fold.getBody().front().getOps<MaskOp>()) {
       masks.add(mask.getLive());
@@ -123,6 +124,7 @@ private:
   }
 
   FoldOp fold;
+  bool clusters;
   SmallVector<int32_t> kinds;
   SmallVector<Scalar> bounds;
 };
@@ -162,7 +164,7 @@ struct TileAnalyseMasks
           fold.getNumSegments() == 0) {
         OpBuilder builder(fold);
         ScalarBuilder scalars(builder, fold.getLoc());
-        Segments(fold).addTo(scalars);
+        Segments(fold, clusters).addTo(scalars);
       }
       if (fold.hasMask()) {
         fold.getMask().dropAllReferences();

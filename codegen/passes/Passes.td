@@ -30,7 +30,9 @@ def TileAnalyseMasks : TilewrightPass<"tile-analyse-masks", "::tilewright::tile:
   let summary = "which tiles of each fold are dead, partly live and live throughout";
   let options = [
     Option<"segments", "segments", "bool", "true",
-      "else every tile is taken to be partly live">
+      "else every tile is taken to be partly live">,
+    Option<"clusters", "clusters", "bool", "true",
+      "the ranges are those of the tiles of the schedule's clusters together">
   ];
 }
 

@@ -92,11 +92,22 @@ stage.kernel @share(in %q: !q, in %k: !k, out %c: !c, in %length: !len) grid [m 
   }
 }
 
-// Blocks of a persistent kernel take tiles together, by number: none is drawn.
+// Blocks of a persistent kernel take tiles together. The first of a cluster draws
+// a number and tells the other, when that has read the one before.
 // CHECK-LABEL: gpu.module @walk
-// CHECK-NOT: atomicrmw
-// CHECK: %[[GRID:.*]] = nvvm.read.ptx.sreg.nctaid.x
-// CHECK: llvm.lshr %[[GRID]], %{{.*}}
+// CHECK: %[[DRAWN:.*]] = llvm.atomicrmw uinc_wrap
+// CHECK: mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64
+// CHECK: mapa.shared::cluster.u32
+// CHECK: st.shared::cluster.u32{{.*}} %[[DRAWN]] :
+// CHECK: mbarrier.arrive.release.cluster.shared::cluster.b64
+// CHECK: llvm.br ^[[GO:bb[0-9]+]](%[[DRAWN]] : i32)
+// CHECK: mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64
+// CHECK: %[[HEARD:.*]] = llvm.load
+// CHECK: mapa.shared::cluster.u32
+// CHECK: mbarrier.arrive.release.cluster.shared::cluster.b64
+// CHECK: llvm.br ^[[GO]](%[[HEARD]] : i32)
+// CHECK: ^[[GO]](%[[NEXT:.*]]: i32):
+// CHECK: nvvm.read.ptx.sreg.nctaid.x
 // CHECK-NOT: atomicrmw
 stage.kernel @walk(in %q: !q, in %k: !k, out %c: !c) grid [m = 64] warps 4 cluster m = 2
     attributes {persistent, descending = "m", section = 2 : i64} {

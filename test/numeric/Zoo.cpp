@@ -82,7 +82,8 @@ std::vector<ZooCase> test::zooCases() {
   for (const char *name :
        {"flash", "flash-causal", "flash-tile176", "flash-f32",
         "flash-documents", "flash-lengths", "flash-sink", "flash-bias",
-        "flash-cluster", "flash-cluster-causal", "backward"})
+        "flash-cluster", "flash-cluster-causal", "flash-cluster-masked",
+        "backward"})
     add(name, {{"scale", 0.2}}, grouped, lengths);
   add("two-folds", {{"scale", 0.2}}, heads, lengths);
   add("sigmoid-window", {{"scale", 0.2}, {"bias", -1}, {"window", 33}}, heads,

@@ -4,7 +4,7 @@
 //
 // RUN: tilewright run %s --extents b=1,g=1,r=1,m=300,n=290,d=64,e=64 --check --set scale=0.125
 
-tile.kernel @flash_cluster(
+tile.kernel @flash_cluster_masked(
     in %q: !tile.tensor<bf16, [b, g, r, m, d]>,
     in %k: !tile.tensor<bf16, [b, g, n, d]>,
     in %v: !tile.tensor<bf16, [b, g, n, e]>,
