@@ -150,8 +150,8 @@ public:
   /// Neighbouring tiles along `axis`, `blocks` of them (1, 2 or 4), are worked
   /// on at the same time by blocks that pass each other what they load alike:
   /// each loads a part of it. Fewer bytes are moved; but the blocks wait for
-  /// each other, and take tiles by number, not when they are ready. It is an
-  /// error if they load nothing alike; sm_80 has none of this.
+  /// each other, and under a mask each walks what either needs. It is an error
+  /// if they load nothing alike; sm_80 has none of this.
   Schedule cluster(Axis axis, Tune blocks) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.
