@@ -84,8 +84,10 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
           ahead <= (section > 0 || bm == 128) * (extentOf(D) <= 128),
           "beginning tiles ahead is for narrow heads, and does not pay for "
           "many warpgroups with tiles of one length")
-      .require(cluster == 1 || (bm == 128) * (extentOf(D) > 64),
-               "clusters are for wide heads")
+      .require(cluster == 1 || (bm == 128) * (extentOf(D) > 64) *
+                                   (extentOf(D) > 128 || section == 0),
+               "clusters are for wide heads, and pay for those of 128 where "
+               "tiles have one length")
       .require(registers <= limit || elementBytes > 2,
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||

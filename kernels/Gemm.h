@@ -34,8 +34,7 @@ inline const ScoreMod biasRelu = [](Val<f32> x, Point p) {
 
 inline Schedule gemmOnHopper() {
   Tune bm = tune("BM", {128, 256}), bn = tune("BN", {128, 192, 256}),
-       stages = tune("stages", {3, 4}), section = tune("section", {0, 8}),
-       cluster = tune("cluster", {1, 2}); // which share tiles of B
+       stages = tune("stages", {3, 4}), section = tune("section", {0, 8});
   Tune bytes = (stages * (bm + bn) * 64 + bm * bn) * 2;
   return Schedule(sm90a)
       .tile(M, bm)
@@ -45,7 +44,6 @@ inline Schedule gemmOnHopper() {
       .overlap()
       .persistent()
       .descending(M, section)
-      .cluster(M, cluster)
       .warpSpecialize({.producers = 1, .consumers = 2})
       .require(bm * bn <= 128 * 256, "the accumulator exceeds the registers")
       .require(bytes <= 226 * 1024, "the tiles exceed the shared memory")
