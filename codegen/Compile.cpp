@@ -131,8 +131,10 @@ llvm::Error Compilation::lowerTo(Level level) {
     for (const auto &extent : options.extents)
       bound.extents.push_back(
           llvm::formatv("{0}={1}", extent.getKey(), extent.getValue()));
-    if (const Target *target = lookupTarget(options.target))
+    const Target *target = lookupTarget(options.target);
+    if (target)
       bound.rowBytes = target->rowBytes;
+    bound.clusters = target && target->copyEngine;
     for (const std::string &step : options.without)
       bound.without.push_back(step);
     if (llvm::Error error = runPasses(

@@ -77,7 +77,7 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
   // the masks are placed.
   TileAnalyseMasksOptions analyse;
   analyse.segments = with("segments");
-  analyse.clusters = with("multicast");
+  analyse.clusters = options.clusters && with("multicast");
   kernel.addPass(createTileAnalyseMasks(std::move(analyse)));
 
   // Rows set the limits of what a mask leaves, so that an element is compared

@@ -25,6 +25,9 @@ struct BoundPipelineOptions : mlir::PassPipelineOptions<BoundPipelineOptions> {
       llvm::cl::desc("pad axes held whole so that their rows are a multiple of "
                      "this (Target::rowBytes)"),
       llvm::cl::init(1)};
+  Option<bool> clusters{*this, "clusters",
+                        llvm::cl::desc("the target has clusters of blocks"),
+                        llvm::cl::init(true)};
   ListOption<std::string> without{
       *this, "without", llvm::cl::desc("optional steps to leave out")};
 };

@@ -181,8 +181,9 @@ Kernel kernels::makeKernel(const std::string &name, const Options &options) {
   std::string names;
   for (const Entry &entry : allKernels()) {
     if (entry.name == name) {
-      Kernel kernel = entry.make(options);
-      options.checkAllRead(name);
+      Options unread = options.unread();
+      Kernel kernel = entry.make(unread);
+      unread.checkAllRead(name);
       return kernel;
     }
     names += (names.empty() ? "" : ", ") + entry.name;

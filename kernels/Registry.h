@@ -21,6 +21,8 @@ public:
   void set(const std::string &name, std::string value) {
     values[name] = std::move(value);
   }
+  /// The same options, none of them read.
+  Options unread() const { return Options(values); }
   /// The value of an option, null if it is not given. It counts as read.
   const std::string *read(const std::string &name) const;
   /// Throws tilewright::Error if an option is given that `kernel`, now made,

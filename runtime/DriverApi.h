@@ -126,6 +126,8 @@ enum class TensorMapOobFill : int { none = 0 };
 
 constexpr unsigned launchAttributeClusterDimension = 4;
 constexpr int streamCaptureThreadLocal = 1;
+constexpr int streamCaptureRelaxed = 2;
+constexpr unsigned streamNonBlocking = 1;
 
 //===----------------------------------------------------------------------===//
 // Functions
@@ -164,9 +166,12 @@ constexpr int streamCaptureThreadLocal = 1;
   X(streamCreate, "cuStreamCreate", CUstream *, unsigned)                      \
   X(streamDestroy, "cuStreamDestroy_v2", CUstream)                             \
   X(streamSynchronize, "cuStreamSynchronize", CUstream)                        \
+  X(streamGetId, "cuStreamGetId", CUstream, unsigned long long *)              \
   X(streamWaitEvent, "cuStreamWaitEvent", CUstream, CUevent, unsigned)         \
   X(streamBeginCapture, "cuStreamBeginCapture_v2", CUstream, int)              \
   X(streamEndCapture, "cuStreamEndCapture", CUstream, CUgraph *)               \
+  X(threadExchangeStreamCaptureMode, "cuThreadExchangeStreamCaptureMode",      \
+    int *)                                                                     \
   X(graphInstantiate, "cuGraphInstantiateWithFlags", CUgraphExec *, CUgraph,   \
     unsigned long long)                                                        \
   X(graphLaunch, "cuGraphLaunch", CUgraphExec, CUstream)                       \

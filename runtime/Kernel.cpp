@@ -138,9 +138,14 @@ Error Kernel::prepare(StringRef assemblerLog) {
     config.attrs = &clusterAttribute;
     config.numAttrs = 1;
   }
-  bool hasMaps = any_of(plan.params, [](const Parameter &parameter) {
-    return parameter.kind == Parameter::Kind::tensorMap;
-  });
+  auto has = [&](Parameter::Kind kind) {
+    return any_of(plan.params, [&](const Parameter &parameter) {
+      return parameter.kind == kind;
+    });
+  };
+  bool hasMaps = has(Parameter::Kind::tensorMap);
+  sharesMemory = has(Parameter::Kind::scratch) ||
+                 (ownsWorkspaces && !plan.workspaces.empty());
   if (Error error = Buffer::allocate(theDevice, hasMaps ? emptyRowBytes : 0)
                         .moveInto(emptyRow))
     return error;
@@ -150,7 +155,40 @@ Error Kernel::prepare(StringRef assemblerLog) {
   return allocateMemory().moveInto(firstMemory);
 }
 
+namespace {
+/// While it lives, this thread may allocate memory although it captures: what
+/// it allocates is no part of the graph.
+class BesideCapture {
+public:
+  explicit BesideCapture(const DriverApi &api) : api(api) { exchange(); }
+  ~BesideCapture() { exchange(); }
+
+private:
+  void exchange() { api.threadExchangeStreamCaptureMode(&mode); }
+  const DriverApi &api;
+  int mode = streamCaptureRelaxed;
+};
+} // namespace
+
+/// Zeros, before it returns, and waiting for nothing else.
+static Error clear(Device &device, const Buffer &buffer) {
+  const DriverApi &api = device.driver();
+  CUstream aside = nullptr;
+  if (Error error = api.check(api.streamCreate(&aside, streamNonBlocking),
+                              "cuStreamCreate"))
+    return error;
+  Error error = api.check(
+      api.memsetD8Async(reinterpret_cast<CUdeviceptr>(buffer.data()), 0,
+                        static_cast<size_t>(buffer.bytes()), aside),
+      "cuMemsetD8Async");
+  if (!error)
+    error = api.check(api.streamSynchronize(aside), "cuStreamSynchronize");
+  api.streamDestroy(aside);
+  return error;
+}
+
 Expected<std::unique_ptr<Kernel::StreamMemory>> Kernel::allocateMemory() {
+  BesideCapture scope(theDevice.driver());
   auto result = std::make_unique<StreamMemory>();
   for (const Parameter &parameter : binder.plan().params) {
     if (parameter.kind != Parameter::Kind::scratch)
@@ -159,7 +197,7 @@ Expected<std::unique_ptr<Kernel::StreamMemory>> Kernel::allocateMemory() {
         Buffer::allocate(theDevice, parameter.scratchBytes);
     if (!buffer)
       return buffer.takeError();
-    if (Error error = buffer->fill(0))
+    if (Error error = clear(theDevice, *buffer))
       return std::move(error);
     result->scratch.push_back(std::move(*buffer));
   }
@@ -169,7 +207,14 @@ Expected<std::unique_ptr<Kernel::StreamMemory>> Kernel::allocateMemory() {
 }
 
 Error Kernel::useMemoryOf(CUstream stream) {
-  std::unique_ptr<StreamMemory> &found = memoryOf[stream];
+  if (!sharesMemory)
+    return Error::success();
+  // A handle may come again for another stream, or mean one for each thread.
+  unsigned long long id = 0;
+  const DriverApi &api = theDevice.driver();
+  if (Error error = api.check(api.streamGetId(stream, &id), "cuStreamGetId"))
+    return error;
+  std::unique_ptr<StreamMemory> &found = memoryOf[id];
   if (found && found.get() == memory) [[likely]]
     return Error::success();
   if (firstMemory)
@@ -188,6 +233,9 @@ Error Kernel::useMemoryOf(CUstream stream) {
 /// Makes those of the launch's stream as large as the launch needs, and tells
 /// the parameters where they are.
 Error Kernel::growWorkspaces() {
+  if (!memory)
+    return Error::success();
+  BesideCapture scope(theDevice.driver());
   for (auto [number, buffer] : enumerate(memory->workspaces)) {
     Expected<int64_t> bytes = binder.workspaceBytes(number, binding);
     if (!bytes)

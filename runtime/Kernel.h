@@ -5,9 +5,10 @@
 // from the launch before: a launch with the same arguments is a few
 // comparisons and one driver call, and one for each kernel in front of it. It
 // allocates nothing and waits for nothing, so it can be captured in a graph.
-// Two exceptions: a kernel that draws its tiles, or lists them, has memory of
-// its own for each stream, and allocates it at the first launch into a second
-// stream; and a list when there are more tiles than before.
+// Two exceptions, which a capture bears, too: a kernel that draws its tiles, or
+// lists them, has memory of its own for each stream, and allocates it at the
+// first launch into a second stream; and a list when there are more tiles than
+// before. It is kept as long as the kernel.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -95,13 +96,15 @@ private:
   cuda::CUfunction function = nullptr;
   /// Else they are those of the kernel in front of which it is launched.
   bool ownsWorkspaces;
+  /// Whether launches into one stream share any memory.
+  bool sharesMemory = false;
   /// Launched in front of this one.
   std::vector<std::unique_ptr<Kernel>> before;
   /// Whose addresses the parameters hold: of the last launch's stream; or, of
   /// none yet, what the first launch takes.
   StreamMemory *memory = nullptr;
   std::unique_ptr<StreamMemory> firstMemory;
-  llvm::DenseMap<cuda::CUstream, std::unique_ptr<StreamMemory>> memoryOf;
+  llvm::DenseMap<uint64_t, std::unique_ptr<StreamMemory>> memoryOf;
   Buffer emptyRow;
   std::unique_ptr<ParameterBlock> parameters;
   cuda::CUlaunchConfig config = {};

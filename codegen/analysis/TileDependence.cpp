@@ -44,13 +44,17 @@ static bool isNumberOfCluster(Operation *op) {
   auto quotient = dyn_cast<tile::BinaryOp>(op);
   if (!quotient || quotient.getKind() != tile::BinaryKind::div)
     return false;
-  auto position = quotient.getLhs().getDefiningOp<arith::MulIOp>();
-  APInt length, tile;
-  if (!position || !matchPattern(quotient.getRhs(), m_ConstantInt(&length)) ||
-      !matchPattern(position.getRhs(), m_ConstantInt(&tile)))
+  APInt length, tile(64, 1);
+  Value number = quotient.getLhs();
+  if (auto position = number.getDefiningOp<arith::MulIOp>()) {
+    if (!matchPattern(position.getRhs(), m_ConstantInt(&tile)))
+      return false;
+    number = position.getLhs();
+  }
+  auto id = number.getDefiningOp<stage::TileIdOp>();
+  if (!matchPattern(quotient.getRhs(), m_ConstantInt(&length)))
     return false;
   auto kernel = op->getParentOfType<stage::KernelOp>();
-  auto id = position.getLhs().getDefiningOp<stage::TileIdOp>();
   int64_t together = tile.getSExtValue() * kernel.blocksOfCluster();
   return id && id.getAxisAttr() == kernel.getClusterAxisAttr() &&
          together > 0 && length.getSExtValue() % together == 0;

@@ -116,6 +116,26 @@ LogicalResult KernelOp::verifyRegions() {
   if (!llvm::hasSingleElement(parallels))
     return emitOpError("expected exactly one tile.parallel in its body, got ")
            << std::distance(parallels.begin(), parallels.end());
+  DictionaryAttr cluster =
+      getScheduleAttr() ? getScheduleAttr().getCluster() : DictionaryAttr();
+  if (!cluster)
+    return success();
+  auto blocks =
+      cluster.size() == 1
+          ? dyn_cast<IntegerAttr>(cluster.getValue().front().getValue())
+          : IntegerAttr();
+  if (!blocks)
+    return emitOpError("expected a cluster along one axis, such as {m = 2}, in "
+                       "its schedule; got ")
+           << cluster;
+  if (!llvm::is_contained({1, 2, 4}, blocks.getInt()))
+    return emitOpError("expected clusters of 1, 2 or 4 blocks in its schedule, "
+                       "got ")
+           << blocks.getInt();
+  StringAttr axis = cluster.getValue().front().getName();
+  if (!llvm::is_contained((*parallels.begin()).getAxes(), axis))
+    return emitOpError("has clusters along '")
+           << axis.getValue() << "', which is no axis of its parallel";
   return success();
 }
 

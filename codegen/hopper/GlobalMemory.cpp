@@ -88,13 +88,14 @@ StageLowering::planGlobal(Operation *op, Value tensor, ValueRange coords,
   Value active = nvvm.constInt(1, nvvm.i1);
   if (write)
     active = tile ? holdsFirst(tile) : role.leadsRole;
-  // A tile beyond the extent has no place there. (Along axes of `value` each
-  // element is asked about.)
+  // A tile beyond the extent has no place there, and nothing to write anywhere.
+  // (Along axes of `value` each element is asked about.)
+  bool mayBeBeyond = placeInCluster && write;
   for (size_t i = 0; i < rank; ++i)
-    if (placeInCluster && !extent[i] && placeInCluster->contains(coords[i])) {
-      active = nvvm.bitAnd(active, isInExtent());
-      break;
-    }
+    mayBeBeyond |=
+        placeInCluster && !extent[i] && placeInCluster->contains(coords[i]);
+  if (mayBeBeyond)
+    active = nvvm.bitAnd(active, isInExtent());
 
   SmallVector<GlobalAccess> result;
   if (!tile) {

@@ -276,9 +276,12 @@ Machine::Step Machine::globalWrite(Agent &agent, Operation *op, Value value,
   if (coords.size() != tensor.sizes.size() || axes.size() != coords.size())
     return fail("structure", op, "expected a coordinate for each dimension");
   auto type = dyn_cast<TileType>(value.getType());
+  // A tile that only fills up a cluster writes nothing.
+  bool isReal = !tiles[agent.tile].isBeyond;
   auto store = [&](int64_t element, double number) {
-    if (std::optional<int64_t> offset =
-            globalOffset(tensor, coords, axes, value.getType(), element))
+    std::optional<int64_t> offset =
+        globalOffset(tensor, coords, axes, value.getType(), element);
+    if (isReal && offset)
       storeElement(agent, op, tensor, tiles[agent.tile].number, *offset, number,
                    adds);
   };

@@ -70,8 +70,10 @@ llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
          llvm::zip(tile::axesOf(value.getType()), found->second.sizes))
       bound.extents.push_back(llvm::formatv("{0}={1}", axis.getValue(), size));
   }
-  if (const Target *table = lookupTarget(target))
+  if (const Target *table = lookupTarget(target)) {
     bound.rowBytes = table->rowBytes;
+    bound.clusters = table->copyEngine;
+  }
   std::string messages;
   ScopedDiagnosticHandler handler(op->getContext(), [&](Diagnostic &diag) {
     messages += diag.str() + "\n";

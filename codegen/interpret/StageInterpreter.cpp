@@ -172,10 +172,13 @@ tilewright::interpretStage(stage::KernelOp kernel, Arguments &arguments,
         GridTile &tile = tiles[rank].emplace_back();
         tile.number = number * size + rank;
         auto at = interpret::coordinatesOf(counts, number);
-        for (auto [axis, id] :
-             llvm::zip(kernel.getGridAxes().getAsValueRange<StringAttr>(), at))
-          tile.ids[axis] =
-              axis == kernel.getClusterAxis() ? id * size + rank : id;
+        for (auto [axis, id, extent] :
+             llvm::zip(kernel.getGridAxes().getAsValueRange<StringAttr>(), at,
+                       kernel.getGridTiles())) {
+          int64_t own = axis == kernel.getClusterAxis() ? id * size + rank : id;
+          tile.ids[axis] = own;
+          tile.isBeyond |= own * extent >= launch.extents.lookup(axis);
+        }
       }
     Cluster(launch, std::move(tiles)).run();
   }

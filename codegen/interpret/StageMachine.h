@@ -53,6 +53,8 @@ struct GlobalTensor {
 struct GridTile {
   int64_t number = 0;
   llvm::StringMap<int64_t> ids; ///< along each axis
+  /// It lies beyond the extent, and only fills up a cluster.
+  bool isBeyond = false;
 };
 
 /// What all blocks of a launch share.

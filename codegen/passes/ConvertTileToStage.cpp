@@ -65,21 +65,14 @@ void StageBuilder::findCopies(tile::FoldOp fold, int64_t &room) {
   }
 }
 
-LogicalResult StageBuilder::setCluster(DictionaryAttr cluster) {
-  auto blocks =
-      cluster.size() == 1
-          ? dyn_cast<IntegerAttr>(cluster.getValue().front().getValue())
-          : IntegerAttr();
-  if (!blocks)
-    return source.emitOpError("expected a cluster along one axis, such as "
-                              "{m = 2}, in its schedule; got ")
-           << cluster;
+void StageBuilder::setCluster(DictionaryAttr cluster) {
+  NamedAttribute only = cluster.getValue().front();
+  int64_t blocks = cast<IntegerAttr>(only.getValue()).getInt();
   // A target without a copy engine has no clusters either.
-  if (blocks.getInt() == 1 || !target.copyEngine)
-    return success();
-  kernel.setClusterAxisAttr(cluster.getValue().front().getName());
-  kernel.setClusterBlocks(blocks.getInt());
-  return success();
+  if (blocks == 1 || !target.copyEngine)
+    return;
+  kernel.setClusterAxisAttr(only.getName());
+  kernel.setClusterBlocks(blocks);
 }
 
 LogicalResult StageBuilder::run() {
@@ -105,9 +98,8 @@ LogicalResult StageBuilder::run() {
       kernel.setDescendingAttr(schedule.getDescending());
     if (schedule.getSection() && uses("section"))
       kernel.setSection(schedule.getSection());
-    if (schedule.getCluster() && uses("multicast") &&
-        failed(setCluster(schedule.getCluster())))
-      return failure();
+    if (schedule.getCluster() && uses("multicast"))
+      setCluster(schedule.getCluster());
   }
   if (&target != targetOf(kernel))
     kernel.setTarget(target.name);

@@ -45,7 +45,7 @@ public:
 
 private:
   // Structure
-  mlir::LogicalResult setCluster(mlir::DictionaryAttr cluster);
+  void setCluster(mlir::DictionaryAttr cluster);
   void findCopies(tile::FoldOp fold, int64_t &room);
   llvm::LogicalResult emitBlock(mlir::Block &block);
   llvm::LogicalResult emit(mlir::Operation *op);

@@ -101,6 +101,13 @@ std::vector<ZooCase> test::zooCases() {
       {{"m", 1}, {"n", 1}, {"k", 1}},
       {{"m", 63}, {"n", 81}, {"k", 65}},
       {{"m", 130}, {"n", 30}, {"k", 40}}};
+  {
+    auto withR = products;
+    withR[0]["r"] = 1;
+    withR[1]["r"] = 3;
+    withR[2]["r"] = 2;
+    add("accumulate-cluster", {}, {}, withR);
+  }
   for (const char *name : {"gemm", "gemm-cluster"})
     add(name, {{"alpha", 0.1}}, {}, products);
   for (const char *name :

@@ -13,6 +13,7 @@ using namespace tilewright::cuda;
 namespace tilewright::cuda {
 struct ContextHandle {};
 struct StreamHandle {
+  unsigned long long id = 0;
   GraphHandle *capturing = nullptr;
 };
 struct EventHandle {
@@ -39,6 +40,9 @@ static CUcontext current = nullptr;
 static ContextHandle context;
 static bool initialised = false;
 static double clockUs = 0;
+static unsigned long long streams = 0;
+static int captures = 0;    // under way
+static int captureMode = 0; // of the only thread
 static constexpr long memoryBytes = 1l << 26;
 static constexpr double launchUs = 10;
 
@@ -148,6 +152,8 @@ EXPORT CUresult cuMemGetInfo_v2(size_t *available, size_t *total) {
 EXPORT CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t bytes) {
   if (!current)
     return needContext();
+  if (captures && captureMode != streamCaptureRelaxed)
+    return 900;
   if (state.liveBytes + long(bytes) > memoryBytes)
     return errorOutOfMemory;
   // The size lies in front, for cuMemFree.
@@ -191,6 +197,7 @@ EXPORT CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value,
 }
 EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned) {
   *stream = new StreamHandle;
+  (*stream)->id = ++streams;
   return needContext();
 }
 EXPORT CUresult cuStreamDestroy_v2(CUstream stream) {
@@ -200,6 +207,14 @@ EXPORT CUresult cuStreamDestroy_v2(CUstream stream) {
 EXPORT CUresult cuStreamSynchronize(CUstream stream) {
   return isCaptured(stream) ? 900 : success;
 }
+EXPORT CUresult cuStreamGetId(CUstream stream, unsigned long long *id) {
+  *id = stream ? stream->id : 0;
+  return success;
+}
+EXPORT CUresult cuThreadExchangeStreamCaptureMode(int *mode) {
+  std::swap(*mode, captureMode);
+  return success;
+}
 EXPORT CUresult cuStreamWaitEvent(CUstream, CUevent, unsigned) {
   return success;
 }
@@ -207,11 +222,13 @@ EXPORT CUresult cuStreamBeginCapture_v2(CUstream stream, int) {
   if (!stream)
     return 900; // the default stream cannot be captured
   stream->capturing = new GraphHandle;
+  ++captures;
   return success;
 }
 EXPORT CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph) {
   *graph = stream->capturing;
   stream->capturing = nullptr;
+  --captures;
   return success;
 }
 EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec *out, CUgraph graph,

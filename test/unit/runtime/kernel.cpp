@@ -247,6 +247,18 @@ TEST_F(KernelTest, StreamsHaveMemoryOfTheirOwn) {
   EXPECT_EQ(state.allocations, allocations);
 }
 
+TEST_F(KernelTest, IsCapturedFromAStreamThatIsNew) {
+  auto kernel = load(); // with scratch
+  ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
+  int allocations = state.allocations;
+  Stream stream = llvm::cantFail(Stream::create(device));
+  llvm::Expected<Graph> graph = Graph::capture(device, stream, [&] {
+    return kernel->launch(positional, named, stream);
+  });
+  ASSERT_EQ(textOf(graph.takeError()), "success");
+  EXPECT_EQ(state.allocations, allocations + 1);
+}
+
 TEST_F(KernelTest, WrongArgumentsDoNotLaunch) {
   auto kernel = load();
   positional[1].tensor.type = DType::f32;
