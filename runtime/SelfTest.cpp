@@ -270,6 +270,37 @@ Error checkGraph(Device &device) {
                     });
 }
 
+/// Launched before into another stream: its scratch for this one is allocated
+/// while it is captured.
+Error checkGraphOfSecondStream(Device &device) {
+  Expected<std::unique_ptr<Kernel>> kernel = loadCopyTiles(device, 1);
+  if (!kernel)
+    return kernel.takeError();
+  Expected<CopyTiles> problem = CopyTiles::create(device, 33, 21);
+  if (!problem)
+    return problem.takeError();
+  auto launch = [&](cuda::CUstream stream, float factor) {
+    return (*kernel)->launch({problem->source(device), problem->target(device)},
+                             {{"factor", factor}}, stream);
+  };
+  if (Error error = launch(nullptr, 2))
+    return error;
+  if (Error error = device.synchronize())
+    return error;
+  Expected<Stream> stream = Stream::create(device);
+  if (!stream)
+    return stream.takeError();
+  Expected<Graph> graph =
+      Graph::capture(device, *stream, [&] { return launch(*stream, 3); });
+  if (!graph)
+    return graph.takeError();
+  if (Error error = graph->launch(*stream))
+    return error;
+  if (Error error = stream->synchronize())
+    return error;
+  return problem->verify(3);
+}
+
 Error checkLaunchTime(Device &device) {
   return withLaunch(
       device,
@@ -539,6 +570,8 @@ ArrayRef<DeviceCheck> deviceChecks() {
       {"launch: tensor maps, parameters, clusters", checkLaunches,
        /*hopperOnly=*/true, /*quick=*/true},
       {"launch: through a graph", checkGraph, true, true},
+      {"launch: through a graph of a second stream", checkGraphOfSecondStream,
+       true, true},
       {"launch: host time", checkLaunchTime, true, false},
       {"cache: a kept kernel", checkCachedImage, true, true},
       {"assembler: spills and serialised MMAs are seen", checkAssembler, true,
