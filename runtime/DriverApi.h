@@ -127,6 +127,7 @@ enum class TensorMapOobFill : int { none = 0 };
 constexpr unsigned launchAttributeClusterDimension = 4;
 constexpr int streamCaptureThreadLocal = 1;
 constexpr int streamCaptureRelaxed = 2;
+constexpr int streamCaptureStatusNone = 0;
 constexpr unsigned streamNonBlocking = 1;
 
 //===----------------------------------------------------------------------===//
@@ -166,6 +167,7 @@ constexpr unsigned streamNonBlocking = 1;
   X(streamCreate, "cuStreamCreate", CUstream *, unsigned)                      \
   X(streamDestroy, "cuStreamDestroy_v2", CUstream)                             \
   X(streamSynchronize, "cuStreamSynchronize", CUstream)                        \
+  X(streamIsCapturing, "cuStreamIsCapturing", CUstream, int *)                 \
   X(streamGetId, "cuStreamGetId", CUstream, unsigned long long *)              \
   X(streamWaitEvent, "cuStreamWaitEvent", CUstream, CUevent, unsigned)         \
   X(streamBeginCapture, "cuStreamBeginCapture_v2", CUstream, int)              \

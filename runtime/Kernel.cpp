@@ -210,11 +210,19 @@ Error Kernel::useMemoryOf(CUstream stream) {
   if (!sharesMemory)
     return Error::success();
   // A handle may come again for another stream, or mean one for each thread.
-  unsigned long long id = 0;
+  // While it is captured, a stream does not tell its number.
   const DriverApi &api = theDevice.driver();
-  if (Error error = api.check(api.streamGetId(stream, &id), "cuStreamGetId"))
-    return error;
-  std::unique_ptr<StreamMemory> &found = memoryOf[id];
+  int capture = streamCaptureStatusNone;
+  if (stream)
+    if (Error error = api.check(api.streamIsCapturing(stream, &capture),
+                                "cuStreamIsCapturing"))
+      return error;
+  unsigned long long id = reinterpret_cast<uintptr_t>(stream);
+  bool isCaptured = capture != streamCaptureStatusNone;
+  if (!isCaptured)
+    if (Error error = api.check(api.streamGetId(stream, &id), "cuStreamGetId"))
+      return error;
+  std::unique_ptr<StreamMemory> &found = memoryOf[{id, isCaptured}];
   if (found && found.get() == memory) [[likely]]
     return Error::success();
   if (firstMemory)

@@ -16,9 +16,8 @@
 #include "runtime/Device.h"
 #include "runtime/ParameterBlock.h"
 
-#include "llvm/ADT/DenseMap.h"
-
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -48,8 +47,8 @@ public:
 
   /// Launches into `stream` (null: the default stream) and returns at once.
   /// Safe to call from several threads, and launches into several streams may
-  /// overlap. A graph uses the memory of the stream that it was captured from:
-  /// it must not overlap with launches into that one, nor with itself.
+  /// overlap. Graphs that were captured from one stream must not overlap with
+  /// each other.
   llvm::Error launch(llvm::ArrayRef<ArgumentValue> positional,
                      llvm::ArrayRef<NamedArgument> named = {},
                      cuda::CUstream stream = nullptr);
@@ -104,7 +103,9 @@ private:
   /// none yet, what the first launch takes.
   StreamMemory *memory = nullptr;
   std::unique_ptr<StreamMemory> firstMemory;
-  llvm::DenseMap<uint64_t, std::unique_ptr<StreamMemory>> memoryOf;
+  /// By the stream's number; of graphs, by the handle of the stream that was
+  /// captured.
+  std::map<std::pair<uint64_t, bool>, std::unique_ptr<StreamMemory>> memoryOf;
   Buffer emptyRow;
   std::unique_ptr<ParameterBlock> parameters;
   cuda::CUlaunchConfig config = {};

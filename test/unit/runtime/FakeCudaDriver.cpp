@@ -207,7 +207,13 @@ EXPORT CUresult cuStreamDestroy_v2(CUstream stream) {
 EXPORT CUresult cuStreamSynchronize(CUstream stream) {
   return isCaptured(stream) ? 900 : success;
 }
+EXPORT CUresult cuStreamIsCapturing(CUstream stream, int *status) {
+  *status = isCaptured(stream);
+  return success;
+}
 EXPORT CUresult cuStreamGetId(CUstream stream, unsigned long long *id) {
+  if (isCaptured(stream))
+    return 900;
   *id = stream ? stream->id : 0;
   return success;
 }
