@@ -83,9 +83,6 @@ public:
   std::pair<Scalar, Scalar> boundAsDifference(const LinearForm &form,
                                               bool isUpper, bool clip);
 
-  /// How many neighbouring tiles of an axis of the grid are taken for one.
-  int64_t tilesTogether(mlir::StringAttr axis) const;
-
   /// Whether some form holds the least or greatest element of a tile.
   bool readsTiles() const;
 
@@ -96,6 +93,8 @@ private:
   Condition compare(tile::CompareKind kind, const Form &left,
                     const Form &right);
   bool isNonNegative(const LinearForm &form) const;
+  /// How many neighbouring tiles of an axis of the grid are taken for one.
+  int64_t tilesTogether(mlir::StringAttr axis) const;
   LinearForm unknown(mlir::Value key, Bounds bounds);
   /// A copy of `value`, a scalar that does not depend on the fold, in front of
   /// it; null if there is none.

@@ -344,7 +344,7 @@ private:
                                       mlir::ArrayAttr at, mlir::Type tile,
                                       int64_t element);
 
-  // StageChannels.cpp: channels, copies, barriers and fences.
+  // StageChannels.cpp: channels, barriers and fences.
   Step executeSync(Agent &agent, mlir::Operation &op);
   Step makeChannel(Agent &agent, stage::ChannelOp op);
   Step allocateChannel(Channel &channel, stage::ChannelOp op, int groups);
@@ -353,6 +353,11 @@ private:
   Step acquireTogether(Agent &agent, Channel &channel, stage::AcquireOp op);
   Step get(Agent &agent, stage::GetOp op);
   Step release(Agent &agent, stage::ReleaseOp op);
+  Step barrier(Agent &agent, stage::BarrierOp op);
+  Step turn(Agent &agent, stage::TurnOp op);
+  bool checkHeld(mlir::Operation *op, const TileRef &ref);
+
+  // StageCopies.cpp: the copy engine, both ways, and cp.async.
   Step tmaLoad(Agent &agent, stage::TmaLoadOp op);
   Step multicast(Agent &agent, stage::TmaLoadOp op);
   bool checkSource(Agent &agent, stage::TmaLoadOp op, Message &message,
@@ -360,8 +365,6 @@ private:
   Step asyncLoad(Agent &agent, stage::AsyncLoadOp op);
   Step tmaStore(Agent &agent, stage::TmaStoreOp op);
   Step tmaStoreWait(Agent &agent, stage::TmaStoreWaitOp op);
-  Step barrier(Agent &agent, stage::BarrierOp op);
-  Step turn(Agent &agent, stage::TurnOp op);
   bool makeBoxes(Agent &agent, mlir::Operation *op, const TileRef &ref,
                  mlir::Value tensor, mlir::OperandRange coords,
                  mlir::ArrayAttr at, int part, int parts, Copy &copy);
@@ -369,7 +372,6 @@ private:
                 Copy &copy);
   void land(Copy &copy);
   void flush(Copy &copy, Agent &agent);
-  bool checkHeld(mlir::Operation *op, const TileRef &ref);
 
   // StageProducts.cpp
   Step mma(Agent &agent, stage::MmaOp op);

@@ -103,6 +103,35 @@ stage.kernel @causal(in %k: !k) grid [m = 64] warps 4 cluster m = 2 {
 
 // -----
 
+// The number of the cluster is the same for its blocks, by position or, of tiles
+// that are one long, by the tile's number. Half of another length is not.
+!ks = !stage.smem<bf16, [n = 64, d = 64], 128>
+!k = !tile.tensor<bf16, [n, d]>
+// CHECK-LABEL: stage.kernel @number
+stage.kernel @number(in %k: !k) grid [m = 1] warps 4 cluster m = 2 {
+  %mt = stage.tile_id m
+  %c0 = arith.constant 0 : i32
+  %c1 = arith.constant 1 : i32
+  %two = tile.constant 2 : i32 -> i32
+  %three = tile.constant 3 : i32 -> i32
+  %cluster = tile.binary div %mt, %two : (i32, i32) -> i32
+  %other = tile.binary div %mt, %three : (i32, i32) -> i32
+  // CHECK: stage.channel "k" depth 2 arrivals 1 multicast :
+  %kc = stage.channel "k" depth 2 arrivals 1 : !stage.channel<!ks>
+  // CHECK: stage.channel "v" depth 2 arrivals 1 :
+  %vc = stage.channel "v" depth 2 arrivals 1 : !stage.channel<!ks>
+  scf.for %i = %c0 to %cluster step %c1 : i32 {
+    %ks = stage.acquire %kc : !stage.channel<!ks>
+    stage.tma_load %k[%i, %c0] at [n, d] -> %ks : !k, !ks
+  }
+  scf.for %i = %c0 to %other step %c1 : i32 {
+    %vs = stage.acquire %vc : !stage.channel<!ks>
+    stage.tma_load %k[%i, %c0] at [n, d] -> %vs : !k, !ks
+  }
+}
+
+// -----
+
 // Not in parts, and not what threads read.
 #f = #stage.frag<reg = [d:2:32, n:16:4], lane = [d:32:1], warp = [n:4:1]>
 !small = !stage.smem<bf16, [n = 8, d = 64], 128>

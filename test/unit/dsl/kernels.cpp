@@ -37,6 +37,13 @@ TEST(Kernels, EveryKernelOfTheRegistryVerifies) {
   }
 }
 
+TEST(Kernels, OptionsAreReadByOneKernel) {
+  tilewright::kernels::Options options{{"mask", "causal"}};
+  tilewright::kernels::makeKernel("flash_forward", options);
+  EXPECT_THROW(tilewright::kernels::makeKernel("gram", options),
+               tilewright::Error);
+}
+
 TEST(Kernels, EveryElementwiseOp) {
   expectInOrder(opsOf([](Point at, auto x, auto y, auto s) {
                   auto t = load<M, N>(x, at);

@@ -38,6 +38,27 @@ struct KernelTest : FakeDeviceTest {
       return textOf(image.takeError());
     return textOf(Kernel::load(device, *image));
   }
+  /// A kernel in front, "list", and the workspace that it fills: its only
+  /// parameter, and the last one, number 11, of the kernel behind.
+  void addListInFront() {
+    compiled.plan.workspaces = {{{{"b", 1}, {"m", 128}}, {"n", 64}}};
+    Parameter workspace;
+    workspace.kind = Parameter::Kind::workspace;
+    workspace.arg = 0;
+    CompiledKernel list = compiled;
+    list.plan.entry = "list";
+    list.plan.params = {workspace};
+    list.plan.threads = 128;
+    list.plan.smemBytes = 0;
+    list.ptx = "// PTX\n.entry list\n";
+    compiled.plan.params.push_back(workspace);
+    compiled.before = {list};
+  }
+  void *addressOf(size_t launch, int index) {
+    void *value;
+    std::memcpy(&value, state.launches[launch].parameters[index], sizeof value);
+    return value;
+  }
   template <class T> T parameter(int index) {
     T value;
     std::memcpy(&value, state.launches.back().parameters[index], sizeof value);
@@ -171,30 +192,14 @@ TEST_F(KernelTest, TilesOfAnAxisFillClusters) {
 }
 
 TEST_F(KernelTest, KernelsInFrontShareWorkspaces) {
-  compiled.plan.workspaces = {{{{"b", 1}, {"m", 128}}, {"n", 64}}};
-  Parameter workspace;
-  workspace.kind = Parameter::Kind::workspace;
-  workspace.arg = 0;
-  CompiledKernel list = compiled;
-  list.plan.entry = "list";
-  list.plan.params = {workspace};
-  list.plan.threads = 128;
-  list.plan.smemBytes = 0;
-  list.ptx = "// PTX\n.entry list\n";
-  compiled.plan.params.push_back(workspace);
-  compiled.before = {list};
+  addListInFront();
   auto kernel = load();
   ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
   ASSERT_EQ(state.launches.size(), 2u);
   EXPECT_EQ(state.launches[0].config.blockDimX, 128u);
   EXPECT_EQ(state.launches[1].config.blockDimX, 384u);
-  auto workspaceOf = [&](size_t launch, int index) {
-    void *value;
-    std::memcpy(&value, state.launches[launch].parameters[index], sizeof value);
-    return value;
-  };
-  ASSERT_NE(workspaceOf(0, 0), nullptr);
-  EXPECT_EQ(workspaceOf(1, 11), workspaceOf(0, 0));
+  ASSERT_NE(addressOf(0, 0), nullptr);
+  EXPECT_EQ(addressOf(1, 11), addressOf(0, 0));
   // As many tiles: nothing is allocated. More: both see the new one.
   int allocations = state.allocations;
   ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
@@ -202,40 +207,21 @@ TEST_F(KernelTest, KernelsInFrontShareWorkspaces) {
   positional[1] = dense(0x2000, DType::bf16, {2, 5000, 64});
   ASSERT_EQ(textOf(kernel->launch(positional, named)), "success");
   EXPECT_EQ(state.allocations, allocations + 1);
-  EXPECT_EQ(workspaceOf(5, 11), workspaceOf(4, 0));
+  EXPECT_EQ(addressOf(5, 11), addressOf(4, 0));
 }
 
 TEST_F(KernelTest, StreamsHaveMemoryOfTheirOwn) {
-  compiled.plan.workspaces = {{{{"b", 1}, {"m", 128}}, {"n", 64}}};
-  Parameter workspace, counter;
-  workspace.kind = Parameter::Kind::workspace;
-  workspace.arg = 0;
-  counter.kind = Parameter::Kind::scratch;
-  counter.scratchBytes = 4;
-  CompiledKernel list = compiled;
-  list.plan.entry = "list";
-  list.plan.params = {workspace};
-  list.plan.smemBytes = 0;
-  list.ptx = "// PTX\n.entry list\n";
-  compiled.plan.params.push_back(workspace);
-  compiled.plan.params.push_back(counter);
-  compiled.before = {list};
+  addListInFront();
   auto kernel = load();
   Stream first = llvm::cantFail(Stream::create(device)),
          second = llvm::cantFail(Stream::create(device));
   // Where a launch has its list, as the kernel in front has it, and its
-  // counter.
+  // scratch.
   auto launch = [&](Stream &stream) {
     EXPECT_EQ(textOf(kernel->launch(positional, named, stream)), "success");
-    auto addressOf = [&](size_t number, int index) {
-      void *value;
-      std::memcpy(&value, state.launches[number].parameters[index],
-                  sizeof value);
-      return value;
-    };
     size_t last = state.launches.size() - 1;
     EXPECT_EQ(addressOf(last - 1, 0), addressOf(last, 11));
-    return std::pair(addressOf(last, 11), addressOf(last, 12));
+    return std::pair(addressOf(last, 11), addressOf(last, 10));
   };
   auto inFirst = launch(first);
   auto inSecond = launch(second);
