@@ -112,6 +112,8 @@ json::Object bench::toJson(const TunerRow &row) {
                       {"compile_ms", row.compileMs}};
   if (row.timing.samples)
     object["median_us"] = row.timing.medianUs;
+  if (row.inTurns)
+    object["in_turns"] = true;
   if (!row.reason.empty())
     object["reason"] = row.reason;
   return object;

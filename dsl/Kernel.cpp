@@ -78,7 +78,8 @@ dsl::detail::scheduleAttr(MLIRContext *context,
       configuration.clusterAxis.empty()
           ? DictionaryAttr()
           : dictionary(
-                {{configuration.clusterAxis, configuration.clusterBlocks}}));
+                {{configuration.clusterAxis, configuration.clusterBlocks}}),
+      configuration.early);
 }
 
 Kernel Kernel::configured(const Configuration &configuration) const {

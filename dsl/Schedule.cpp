@@ -42,6 +42,7 @@ struct ScheduleParts : llvm::ThreadSafeRefCountedBase<ScheduleParts> {
   Tune sections = 0;
   std::string clusterAxis;
   Tune clusterBlocks = 1;
+  Tune earlies = 0;
 };
 template class Shared<ScheduleParts>;
 
@@ -208,6 +209,11 @@ Schedule Schedule::cluster(Axis axis, Tune blocks) const {
   parts->clusterBlocks = std::move(blocks);
   return Schedule(detail::Shared(parts.release()));
 }
+Schedule Schedule::releaseEarly(Tune on) const {
+  auto parts = std::make_unique<ScheduleParts>(*contents);
+  parts->earlies = std::move(on);
+  return Schedule(detail::Shared(parts.release()));
+}
 Schedule Schedule::warpSpecialize(Roles roles) const {
   auto parts = std::make_unique<ScheduleParts>(*contents);
   parts->roles = std::move(roles);
@@ -241,7 +247,8 @@ Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
     gather(condition);
   for (const Tune *expression :
        {&parts.roles.producers, &parts.roles.consumers, &parts.overlaps,
-        &parts.persists, &parts.holds, &parts.sections, &parts.clusterBlocks})
+        &parts.persists, &parts.holds, &parts.sections, &parts.clusterBlocks,
+        &parts.earlies})
     gather(*expression);
 
   std::vector<Assignment> assignments(1);
@@ -283,6 +290,7 @@ Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
     config.overlap = parts.overlaps.at(assignment);
     config.persistent = parts.persists.at(assignment);
     config.registers = parts.holds.at(assignment) != 0;
+    config.early = parts.earlies.at(assignment) != 0;
     config.section =
         value("the number of tiles of a section", parts.sections, 0);
     if (config.section)

@@ -103,6 +103,7 @@ struct Configuration {
   /// on together.
   std::string clusterAxis;
   int64_t clusterBlocks = 1;
+  bool early = false;
   /// Why this cannot run; empty if it can.
   std::string reason;
 
@@ -153,6 +154,11 @@ public:
   /// each other, and under a mask each walks what either needs. It is an error
   /// if they load nothing alike; sm_80 has none of this.
   Schedule cluster(Axis axis, Tune blocks) const;
+  /// What products have read is given back before the element-wise work behind
+  /// them begins; without, amid that work. The next copy begins earlier, but
+  /// the wait for the next products comes earlier, too: which is faster depends
+  /// on the kernel. More than two consumer warpgroups always give back early.
+  Schedule releaseEarly(Tune on = 1) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.
   Schedule require(Tune condition, std::string why) const;

@@ -48,7 +48,8 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   Tune bm = tune("BM", {128, 192, 256, 64}),
        bn = tune("BN", {64, 80, 96, 128, 160, 176, 48, 32, 16}),
        held = tune("QREG", {0, 1}), section = tune("section", {0, 4, 16}),
-       ahead = tune("ahead", {0, 1}), cluster = tune("cluster", {1, 2});
+       ahead = tune("ahead", {0, 1}), cluster = tune("cluster", {1, 2}),
+       early = tune("early", {0, 1});
   // A row of Q and K, and of V and O, padded. O of 16 bits takes the
   // place of Q, if it has its shape. P is there where products do not take it
   // from registers.
@@ -76,6 +77,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .persistent(1 + ahead)
       .descending(M, section)
       .cluster(M, cluster)
+      .releaseEarly(early)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
       .require((qRow + oRow) * bm + row * stages * bn + bm * bn * bytesOfP <=
                    sharedBytes,
@@ -88,6 +90,8 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
                                    (extentOf(D) > 128 || section == 0),
                "clusters are for wide heads, and pay for those of 128 where "
                "tiles have one length")
+      .require(early <= (bm == 128) * held * (1 - ahead) * (2 - cluster),
+               "giving back early pays for two warpgroups with Q in registers")
       .require(registers <= limit || elementBytes > 2,
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||

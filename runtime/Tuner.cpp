@@ -52,6 +52,73 @@ static bool fail(TunerRow &row, Status status, Error error) {
   return lost;
 }
 
+/// The row of the least median among those that `isIn`; -1: there is none.
+static int bestOf(ArrayRef<TunerRow> rows,
+                  function_ref<bool(const TunerRow &)> isIn) {
+  int best = -1;
+  for (auto [index, row] : enumerate(rows))
+    if (row.status == Status::ok && isIn(row) &&
+        (best < 0 || row.timing.medianUs < rows[best].timing.medianUs))
+      best = int(index);
+  return best;
+}
+
+/// Times the best few again, each in every turn. One that fails now is out;
+/// once the device is lost the others keep the times that they have.
+static void timeInTurns(ArrayRef<Candidate> candidates, TunerResult &result,
+                        const TunerOptions &options) {
+  struct Finalist {
+    TunerRow &row;
+    Trial trial;
+    std::vector<Timing> timings;
+  };
+  int best = bestOf(result.rows, [](const TunerRow &) { return true; });
+  if (best < 0 || options.turns < 1)
+    return;
+  double limit = result.rows[size_t(best)].timing.medianUs * options.margin;
+  std::vector<int> near;
+  for (auto [index, row] : enumerate(result.rows))
+    if (row.status == Status::ok && row.timing.medianUs <= limit)
+      near.push_back(int(index));
+  llvm::stable_sort(near, [&](int a, int b) {
+    return result.rows[size_t(a)].timing.medianUs <
+           result.rows[size_t(b)].timing.medianUs;
+  });
+  if (std::ssize(near) > options.finalists)
+    near.resize(size_t(std::max(options.finalists, 0)));
+  if (near.size() < 2)
+    return;
+
+  std::vector<Finalist> finalists;
+  for (int index : near) {
+    TunerRow &row = result.rows[size_t(index)];
+    // Without memory for several at a time, its first time must do.
+    if (Expected<Trial> trial = candidates[size_t(index)].compile())
+      finalists.push_back({row, std::move(*trial), {}});
+    else
+      consumeError(trial.takeError());
+  }
+  for (int turn = 0; turn < options.turns; ++turn)
+    for (Finalist &finalist : finalists) {
+      if (finalist.row.status != Status::ok)
+        continue;
+      Expected<Timing> timing = finalist.trial.measure();
+      if (timing)
+        finalist.timings.push_back(*timing);
+      else if (fail(finalist.row, Status::measureFailed, timing.takeError()))
+        return;
+    }
+  for (Finalist &finalist : finalists) {
+    if (finalist.row.status != Status::ok)
+      continue;
+    llvm::stable_sort(finalist.timings, [](const Timing &a, const Timing &b) {
+      return a.medianUs < b.medianUs;
+    });
+    finalist.row.timing = finalist.timings[finalist.timings.size() / 2];
+    finalist.row.inTurns = true;
+  }
+}
+
 TunerResult tune(ArrayRef<Candidate> candidates, const TunerOptions &options) {
   TunerResult result;
   result.rows.resize(candidates.size());
@@ -112,11 +179,12 @@ TunerResult tune(ArrayRef<Candidate> candidates, const TunerOptions &options) {
     step(row);
   }
 
-  for (auto [index, row] : enumerate(result.rows))
-    if (row.status == Status::ok &&
-        (result.best < 0 ||
-         row.timing.medianUs < result.rows[result.best].timing.medianUs))
-      result.best = index;
+  if (lostBy.empty())
+    timeInTurns(candidates, result, options);
+  result.best =
+      bestOf(result.rows, [](const TunerRow &row) { return row.inTurns; });
+  if (result.best < 0)
+    result.best = bestOf(result.rows, [](const TunerRow &) { return true; });
   return result;
 }
 

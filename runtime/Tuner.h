@@ -1,9 +1,11 @@
 //===- Tuner.h - Choosing the fastest of several kernels --------*- C++ -*-===//
 //
 // Compiles candidates in parallel, throws out what fails or computes the wrong
-// thing, and times the rest one at a time. Every candidate ends as a row that
-// says what became of it; a row never takes the others down, unless its kernel
-// destroyed the device's context, which the rows after it then say.
+// thing, and times the rest one at a time. A device gets hotter and slower
+// meanwhile, by more than the best few differ: those are then timed again, in
+// turns. Every candidate ends as a row that says what became of it; a row never
+// takes the others down, unless its kernel destroyed the device's context,
+// which the rows after it then say.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -42,7 +44,8 @@ struct TunerRow {
   Status status = Status::waiting;
   std::string reason; ///< why it is not ok
   double compileMs = 0;
-  Timing timing;
+  Timing timing; ///< of those timed in turns, the turn of the median
+  bool inTurns = false;
 };
 
 /// "ok", "compile failed", ...
@@ -50,12 +53,18 @@ llvm::StringRef statusText(TunerRow::Status status);
 
 struct TunerResult {
   std::vector<TunerRow> rows; ///< in the order of the candidates
-  int best = -1;              ///< row with the least median; -1: none is ok
+  /// Row with the least median, of those timed in turns if there are any; -1:
+  /// none is ok.
+  int best = -1;
 };
 
 struct TunerOptions {
   /// Threads that compile; 0 is one a core.
   unsigned compileThreads = 0;
+  /// At most so many candidates are timed again, in so many turns: those whose
+  /// medians are at most `margin` times the least.
+  int finalists = 3, turns = 3;
+  double margin = 1.06;
   /// Called as each candidate is compiled and as each is done, with steps done
   /// out of two a candidate. Calls do not overlap.
   std::function<void(int done, int total, const TunerRow &row)> progress;

@@ -228,9 +228,17 @@ def Stage_GetOp : Stage_SlotOp<"get"> {
 }
 def Stage_ReleaseOp : Stage_Op<"release"> {
   let summary = "this warpgroup has read the oldest message it holds";
-  let description = "`stage.release %k : !stage.channel<...>`";
-  let arguments = (ins Stage_ChannelType:$channel);
-  let assemblyFormat = "$channel attr-dict `:` qualified(type($channel))";
+  let description = [{
+    `early`: in the machine code, too, it stands where it stands here. Without,
+    the assembler may put the work behind it in front, and the wait for the next
+    products with it.
+
+    `stage.release %k : !stage.channel<...>`
+  }];
+  let arguments = (ins Stage_ChannelType:$channel, UnitAttr:$early);
+  let assemblyFormat = [{
+    $channel (`early` $early^)? attr-dict `:` qualified(type($channel))
+  }];
 }
 
 //===----------------------------------------------------------------------===//

@@ -89,7 +89,8 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     registers; `descending = "m"`: tiles are taken in descending order of m, for
     `section` tiles of the other axes at a time (0: all), so that the longest
     come first; `cluster = {m = 2}`: two tiles that are neighbours along m go to
-    blocks that share what they both load. Passes only read it. Axes not named have tile extent 1 when a parallel or a fold binds them, and are held
+    blocks that share what they both load; `early = 1`: a message is given back
+    before the element-wise work behind its products. Passes only read it. Axes not named have tile extent 1 when a parallel or a fold binds them, and are held
     whole when nothing binds them.
   }];
   let parameters = (ins "::mlir::DictionaryAttr":$tile,
@@ -100,10 +101,11 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     DefaultValuedParameter<"int64_t", "0">:$registers,
     OptionalParameter<"::mlir::StringAttr">:$descending,
     DefaultValuedParameter<"int64_t", "0">:$section,
-    OptionalParameter<"::mlir::DictionaryAttr">:$cluster);
+    OptionalParameter<"::mlir::DictionaryAttr">:$cluster,
+    DefaultValuedParameter<"int64_t", "0">:$early);
   let assemblyFormat = [{
     `<` $tile (`,` struct($consumers, $stages, $overlap, $persistent,
-                          $registers, $descending, $section, $cluster)^)? `>`
+                          $registers, $descending, $section, $cluster, $early)^)? `>`
   }];
 }
 

@@ -141,12 +141,8 @@ LogicalResult StageLowering::emitRelease(stage::ReleaseOp op) {
   // once they are for one; of ordinary loads each warp knows its own.
   if (channel.perWarp)
     nvvm.syncWarp();
-  // Two warpgroups are better off if it waits for their element-wise work to
-  // begin; where there are more, with fewer registers each, they would wait for
-  // the next message (measured: bench/NOTES.md).
-  bool early = role.warps > 8;
   nvvm.barrierArriveIf(channel.perWarp ? role.leadsWarp : role.leadsWarpgroup,
-                       barrierAt(nvvm, channel.empty, slot), early);
+                       barrierAt(nvvm, channel.empty, slot), op.getEarly());
   return success();
 }
 

@@ -10,8 +10,9 @@
 // Where products feed others through element-wise work, the order within a step
 // of the skewed loop is:
 //   1. stage 0: issue the leading products (they need nothing that is carried)
-//   2. stage 1: issue the following products of the tile before; stage 0: loads
-//      into registers
+//   2. stage 1: scale what the following products add to, which takes place
+//      under the leading ones; issue the following products of the tile before;
+//      stage 0: loads into registers
 //   3. stage 0: wait for the leading ones; element-wise work on them
 //   4. stage 1: wait for the following ones, and what hangs on them
 //   5. stage 0: what needs their result, and conversions that feed stage 1,
@@ -21,8 +22,10 @@
 // slots in the order in which they are given back.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/layout/FragLayout.h"
 #include "codegen/passes/Hints.h"
 #include "codegen/passes/Passes.h"
+#include "codegen/passes/StageBuilder.h"
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetOperations.h"
@@ -39,6 +42,14 @@ namespace {
 
 using OpSet = llvm::SmallSetVector<Operation *, 16>;
 using Steps = llvm::MapVector<Operation *, std::pair<int64_t, int64_t>>;
+
+/// So many times the registers of rows has a tile.
+constexpr int64_t rowsShare = 8;
+
+int64_t registersOf(Value value) {
+  return numRegisters(
+      cast<stage::FragAttr>(cast<tile::TileType>(value.getType()).getLayout()));
+}
 
 void place(Steps &steps, Operation *op, int64_t stage) {
   steps[op] = {stage, static_cast<int64_t>(steps.size())};
@@ -76,6 +87,7 @@ private:
   void addForward(Operation *op, OpSet &set);
   void addBackward(Operation *op, OpSet &set) { ::addBackward(op, body, set); }
   bool carriedByStage1(Value value);
+  void delayScaling();
   void place(Operation *op, int64_t stage) { ::place(steps, op, stage); }
 
   stage::FoldOp fold;
@@ -173,6 +185,31 @@ bool StageAssignment::carriedByStage1(Value value) {
   return def && late.contains(def);
 }
 
+/// Element-wise work on what stage 1 carries, for stage 1 alone, is stage 1 if
+/// no more than rows have to be kept for it.
+void StageAssignment::delayScaling() {
+  auto isRows = [](Value value, Value tile) {
+    return stage::isFrag(value.getType()) &&
+           registersOf(value) * rowsShare <= registersOf(tile);
+  };
+  for (Operation &op : llvm::reverse(body)) {
+    if (!isElementwise(&op) || op.use_empty() || late.contains(&op) ||
+        !llvm::all_of(op.getUsers(),
+                      [&](Operation *user) { return late.contains(user); }))
+      continue;
+    Value carried;
+    for (Value operand : op.getOperands())
+      if (carriedByStage1(operand))
+        carried = operand;
+    if (carried && llvm::all_of(op.getOperands(), [&](Value operand) {
+          Operation *def = operand.getDefiningOp();
+          return operand == carried || (def && def->getBlock() != &body) ||
+                 (def && isRows(operand, carried));
+        }))
+      late.insert(&op);
+  }
+}
+
 bool StageAssignment::compute() {
   if (!isMovable())
     return false;
@@ -184,6 +221,7 @@ bool StageAssignment::compute() {
     return false;
   for (stage::MmaOp mma : following)
     addForward(mma, late);
+  delayScaling();
 
   // A message that only stage 1 reads is received there.
   for (auto get : body.getOps<stage::GetOp>())

@@ -235,7 +235,8 @@ tilewright::defaultSchedule(KernelOp kernel,
   return ScheduleAttr::get(
       kernel.getContext(), extents.getDictionary(kernel.getContext()),
       consumers, /*stages=*/{}, /*overlap=*/0, /*persistent=*/0,
-      /*registers=*/0, /*descending=*/{}, /*section=*/0, /*cluster=*/{});
+      /*registers=*/0, /*descending=*/{}, /*section=*/0, /*cluster=*/{},
+      /*early=*/0);
 }
 
 //===----------------------------------------------------------------------===//

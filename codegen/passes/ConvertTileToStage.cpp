@@ -92,6 +92,8 @@ LogicalResult StageBuilder::run() {
       kernel->setAttr(hints::registers, builder.getUnitAttr());
     if (schedule.getPersistent() > 1 && uses("ahead"))
       kernel->setAttr(hints::ahead, builder.getUnitAttr());
+    // Of many warpgroups each has few registers, and little work to wait for.
+    releasesEarly = schedule.getEarly() || warps > 8;
     if (schedule.getOverlap() > 1)
       kernel->setAttr(hints::turns, builder.getUnitAttr());
     if (uses("descending"))

@@ -101,6 +101,7 @@ private:
   const Target &target;
   llvm::ArrayRef<std::string> without; ///< optional steps
   int64_t warps;
+  bool releasesEarly = false; ///< what products have read
   LayoutPolicy policy;
   bool overlap;
   mlir::OpBuilder builder;

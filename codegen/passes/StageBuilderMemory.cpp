@@ -81,7 +81,8 @@ void StageBuilder::releaseSlots(Operation *op, Block &block) {
       later |= op->isBeforeInBlock(ancestor);
     });
     if (last && !later)
-      stage::ReleaseOp::create(builder, op->getLoc(), channels.lookup(load));
+      stage::ReleaseOp::create(builder, op->getLoc(), channels.lookup(load),
+                               releasesEarly);
   }
 }
 

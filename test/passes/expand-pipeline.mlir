@@ -7,7 +7,9 @@
 // STEPS: stage.get %{{.*}} {stage.step = array<i64: 0, 0>}
 // STEPS: stage.mma %{{.*}} {stage.step = array<i64: 0, 2>}
 // STEPS: stage.mma_wait 0 ({{.*}}) {stage.step = array<i64: 0,
-// STEPS: stage.mma %{{.*}} {stage.step = array<i64: 1, 6>}
+// What the other one adds to is scaled right before it, under the leading one.
+// STEPS: tile.binary mul %[[SUMS:.*]], %[[FACTOR:.*]] {stage.step = array<i64: 1, 4>}
+// STEPS: stage.mma %{{.*}} {stage.step = array<i64: 1, 7>}
 
 // CHECK: }, {
 // Nothing to do without tiles.
@@ -20,7 +22,8 @@
 // CHECK: scf.for
 // CHECK: %[[S:.*]] = stage.mma %{{.*}} -> !tile.tile<f32, [m = 128, n = 64]
 // CHECK-NEXT: stage.mma_commit
-// CHECK: %[[O:.*]] = stage.mma %{{.*}} -> !tile.tile<f32, [m = 128, e = 64]
+// CHECK: %[[SCALED:.*]] = tile.binary mul {{.*}} -> !tile.tile<f32, [m = 128, e = 64]
+// CHECK: %[[O:.*]] = stage.mma %{{.*}} acc %[[SCALED]] {{.*}} -> !tile.tile<f32, [m = 128, e = 64]
 // CHECK-NEXT: stage.mma_commit
 // CHECK-NEXT: stage.mma_wait 1 (%[[S]]
 // CHECK-NEXT: stage.release

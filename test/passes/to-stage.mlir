@@ -20,8 +20,8 @@
 // CHECK: %[[P:.*]] = stage.mma %[[AG]], %[[BG]] acc %{{.*}} -> !tile.tile<f32, [m = 128, n = 128], #[[ACC]]>
 // CHECK: stage.mma_commit
 // CHECK: %[[W:.*]] = stage.mma_wait 0 (%[[P]]
-// CHECK: stage.release %[[A]]
-// CHECK: stage.release %[[B]]
+// CHECK: stage.release %[[A]] :
+// CHECK: stage.release %[[B]] :
 // CHECK: stage.yield %[[W]]
 // CHECK: stage.write
 // CHECK: stage.fence_async
@@ -93,5 +93,51 @@ tile.kernel @sums(in %x: !tile.tensor<f32, [b, m, n]>, out %r: !tile.tensor<f32,
     tile.store %r0, %r[b, m] : !tile.tile<f32, [m = 64]>, !tile.tensor<f32, [b, m]>
     %c0 = tile.reduce sum %t over [m] : !t -> !tile.tile<f32, [n = 64]>
     tile.store %c0, %c[b, n] : !tile.tile<f32, [n = 64]>, !tile.tensor<f32, [b, n]>
+  }
+}
+
+// -----
+
+// Asked for, and where there are more than two warpgroups, messages go back
+// before what follows their products.
+!xw = !tile.tile<bf16, [m = 64, k = 64]>
+!yw = !tile.tile<bf16, [k = 64, n = 64]>
+!zw = !tile.tile<f32, [m = 64, n = 64]>
+// CHECK-LABEL: stage.kernel @early
+// CHECK: stage.release %{{.*}} early :
+tile.kernel @early(in %a: !tile.tensor<bf16, [m, k]>, in %b: !tile.tensor<bf16, [k, n]>, out %c: !tile.tensor<f32, [m, n]>)
+    schedule #tile.schedule<{m = 64, n = 64, k = 64}, early = 1> {
+  tile.parallel [m = 64, n = 64] {
+    %zero = tile.constant 0.0 : f32 -> !zw
+    %r = tile.fold [k = 64] init(%zero : !zw) {
+    ^bb0(%acc: !zw):
+      %at = tile.load %a[m, k] : !tile.tensor<bf16, [m, k]> -> !xw
+      %bt = tile.load %b[k, n] : !tile.tensor<bf16, [k, n]> -> !yw
+      %p = tile.dot %at, %bt acc %acc : !zw contract [k] : !xw, !yw -> !zw
+      tile.yield %p : !zw
+    }
+    tile.store %r, %c[m, n] : !zw, !tile.tensor<f32, [m, n]>
+  }
+}
+
+// -----
+
+!xt = !tile.tile<bf16, [m = 192, k = 64]>
+!yt = !tile.tile<bf16, [k = 64, n = 64]>
+!zt = !tile.tile<f32, [m = 192, n = 64]>
+// CHECK-LABEL: stage.kernel @three
+// CHECK: stage.release %{{.*}} early :
+tile.kernel @three(in %a: !tile.tensor<bf16, [m, k]>, in %b: !tile.tensor<bf16, [k, n]>, out %c: !tile.tensor<f32, [m, n]>)
+    schedule #tile.schedule<{m = 192, n = 64, k = 64}, consumers = 3> {
+  tile.parallel [m = 192, n = 64] {
+    %zero = tile.constant 0.0 : f32 -> !zt
+    %r = tile.fold [k = 64] init(%zero : !zt) {
+    ^bb0(%acc: !zt):
+      %at = tile.load %a[m, k] : !tile.tensor<bf16, [m, k]> -> !xt
+      %bt = tile.load %b[k, n] : !tile.tensor<bf16, [k, n]> -> !yt
+      %p = tile.dot %at, %bt acc %acc : !zt contract [k] : !xt, !yt -> !zt
+      tile.yield %p : !zt
+    }
+    tile.store %r, %c[m, n] : !zt, !tile.tensor<f32, [m, n]>
   }
 }

@@ -21,6 +21,20 @@ TEST(Tune, Arithmetic) {
   EXPECT_EQ((bm * 128 <= bm).text(), "(BM * 128) <= BM");
 }
 
+TEST(Schedule, ReleaseEarly) {
+  auto configurations =
+      Schedule(sm90a).releaseEarly(tune("early", {0, 1})).configurations();
+  ASSERT_EQ(configurations.size(), 2u);
+  EXPECT_FALSE(configurations[0].early);
+  EXPECT_TRUE(configurations[1].early);
+  Kernel kernel = kernels::makeKernel("gemm", {});
+  auto textOf = [&](const Configuration &configuration) {
+    return kernel.configured(configuration).mlir();
+  };
+  EXPECT_EQ(textOf(configurations[0]).find("early"), std::string::npos);
+  EXPECT_NE(textOf(configurations[1]).find("early = 1"), std::string::npos);
+}
+
 TEST(Schedule, Configurations) {
   Tune bm = tune("BM", {64, 128, 192}), bn = tune("BN", {64, 80});
   auto configurations =

@@ -66,6 +66,67 @@ TEST(TunerTest, PicksTheFastest) {
   EXPECT_EQ(result.rows[5].status, Status::ok);
 }
 
+/// Takes the next of `times` in each measurement, and then the last one.
+Candidate varying(std::string name, std::vector<double> times) {
+  auto left =
+      std::make_shared<std::vector<double>>(times.rbegin(), times.rend());
+  return {name, [=]() -> llvm::Expected<Trial> {
+            return Trial{[] { return llvm::Error::success(); },
+                         [=]() -> llvm::Expected<Timing> {
+                           double us = left->back();
+                           if (left->size() > 1)
+                             left->pop_back();
+                           return summarize({us});
+                         }};
+          }};
+}
+
+TEST(TunerTest, TheBestFewAreTimedInTurns) {
+  // The first one is measured on a cold device, and in truth is the slower.
+  TunerResult result =
+      tune({varying("cold", {100, 106, 104, 107}),
+            varying("hot", {103, 101, 103, 102}), varying("far", {120, 1}),
+            varying("fourth", {105.5, 1}), varying("third", {104, 105, 105})});
+  EXPECT_EQ(result.best, 1);
+  EXPECT_EQ(result.rows[0].timing.medianUs, 106);
+  EXPECT_EQ(result.rows[1].timing.medianUs, 102);
+  EXPECT_TRUE(result.rows[1].inTurns);
+  EXPECT_EQ(result.rows[2].timing.medianUs, 120);
+  EXPECT_FALSE(result.rows[2].inTurns);
+  EXPECT_EQ(result.rows[3].timing.medianUs, 105.5);
+  EXPECT_EQ(result.rows[4].timing.medianUs, 105);
+
+  TunerOptions once;
+  once.turns = 0;
+  EXPECT_EQ(tune({varying("cold", {100, 1}), varying("hot", {103, 1})}, once)
+                .rows[1]
+                .timing.medianUs,
+            103);
+}
+
+TEST(TunerTest, WhatFailsInItsTurnIsOut) {
+  auto failing = [](int code) {
+    auto calls = std::make_shared<int>(0);
+    return Candidate{
+        "failing", [=]() -> llvm::Expected<Trial> {
+          return Trial{[] { return llvm::Error::success(); },
+                       [=]() -> llvm::Expected<Timing> {
+                         if ((*calls)++)
+                           return llvm::make_error<cuda::DriverError>(code,
+                                                                      "driver");
+                         return summarize({100});
+                       }};
+        }};
+  };
+  for (int code : {cuda::errorOutOfMemory, cuda::errorIllegalAddress}) {
+    TunerResult result =
+        tune({failing(code), varying("good", {101}), varying("next", {102})});
+    EXPECT_EQ(result.best, 1);
+    EXPECT_NE(result.rows[0].status, Status::ok);
+    EXPECT_EQ(result.rows[2].status, Status::ok);
+  }
+}
+
 TEST(TunerTest, NothingWorks) {
   EXPECT_EQ(tune({}).best, -1);
   EXPECT_EQ(tune({wrong("a")}).best, -1);
