@@ -162,6 +162,8 @@ static TunerResult tuneWorkload(Machine &machine, Workload &work,
   }
   ProgressBar bar("tuning " + work.kernelName);
   TunerOptions options;
+  if (machine.target() == dsl::cpu) // no limit of power
+    options.restMs = options.restInTurnsMs = 0;
   options.progress = [&](int done, int total, const TunerRow &row) {
     bar.show(done, total, row.name);
   };

@@ -332,7 +332,10 @@ Executable::State::tune(ArrayRef<int64_t> extents,
                         }};
          }});
   }
-  TunerResult result = tilewright::tune(candidates);
+  TunerOptions options;
+  if (!device) // no limit of power
+    options.restMs = options.restInTurnsMs = 0;
+  TunerResult result = tilewright::tune(candidates, options);
   if (result.best < 0)
     return failure(" with " + result.rows[0].name + " and " +
                        Twine(choices->size() - 1) + " others",

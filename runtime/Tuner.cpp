@@ -7,6 +7,7 @@
 #include <chrono>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 using namespace llvm;
 
@@ -63,6 +64,10 @@ static int bestOf(ArrayRef<TunerRow> rows,
   return best;
 }
 
+static void rest(double ms) {
+  std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(ms));
+}
+
 /// Times the best few again, each in every turn. One that fails now is out;
 /// once the device is lost the others keep the times that they have.
 static void timeInTurns(ArrayRef<Candidate> candidates, TunerResult &result,
@@ -102,6 +107,7 @@ static void timeInTurns(ArrayRef<Candidate> candidates, TunerResult &result,
     for (Finalist &finalist : finalists) {
       if (finalist.row.status != Status::ok)
         continue;
+      rest(options.restInTurnsMs);
       Expected<Timing> timing = finalist.trial.measure();
       if (timing)
         finalist.timings.push_back(*timing);
@@ -165,6 +171,7 @@ TunerResult tune(ArrayRef<Candidate> candidates, const TunerOptions &options) {
       }
       if (Error error = trial->check())
         return fail(row, Status::wrong, std::move(error));
+      rest(options.restMs);
       Expected<Timing> timing = trial->measure();
       if (!timing)
         return fail(row, Status::measureFailed, timing.takeError());

@@ -63,8 +63,12 @@ struct TunerOptions {
   unsigned compileThreads = 0;
   /// At most so many candidates are timed again, in so many turns: those whose
   /// medians are at most `margin` times the least.
-  int finalists = 3, turns = 3;
+  int finalists = 4, turns = 3;
   double margin = 1.06;
+  /// Idle in front of a candidate's measurement, and of each in turns. A GPU at
+  /// its power limit runs the next kernel 10 % slower than it will run from
+  /// rest, and for as long as it is kept busy.
+  double restMs = 50, restInTurnsMs = 200;
   /// Called as each candidate is compiled and as each is done, with steps done
   /// out of two a candidate. Calls do not overlap.
   std::function<void(int done, int total, const TunerRow &row)> progress;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Variants of causal attention beside PyTorch's FlexAttention, in turns.
 
-    flex.py TILEWRIGHT [--cases causal,alibi,...] [--rounds 1] [--seconds 58]
+    flex.py TILEWRIGHT [--cases causal,alibi,...] [--rounds 1] [--rest 8] [--seconds 66]
             [--batch 4] [--heads 16] [--seq 8192] [--dim 128] [--json FILE]
     flex.py --peer [--cases ...] [--batch ...]
 
@@ -14,8 +14,9 @@ median of 30 launches after 10, each between two events, as `tilewright bench`
 times. Block masks are made once, outside of what is timed.
 
 The first form starts the second and, while that compiles, tunes Tilewright (over
-a few configurations, --tune). Once both are ready, it lets them time
-each case, one after the other, as often as --rounds says. A case that fails is
+a few configurations, --tune). Once both are ready, it waits for --rest seconds,
+since the chip is hot from tuning, and lets them time each case, one after the
+other, as often as --rounds says. A case that fails is
 said to, and the others go on; what does not fit into --seconds is left out.
 """
 import argparse
@@ -184,7 +185,8 @@ def main():
     parser.add_argument("--peer", action="store_true", help="FlexAttention alone")
     parser.add_argument("--cases", type=lambda text: text.split(","), default=list(CASES))
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=58, help="in all")
+    parser.add_argument("--rest", type=float, default=8, help="seconds between tuning and timing")
+    parser.add_argument("--seconds", type=float, default=66, help="in all")
     parser.add_argument("--tune", default="BM = 128, BN = 128,",
                         help="tune over the configurations whose label has this")
     parser.add_argument("--batch", type=int, default=4)
@@ -215,6 +217,7 @@ def main():
         for case in args.cases:
             if problem := flex.wait_ready(case, deadline):
                 wrong[case, "flex"] = problem
+        time.sleep(args.rest)
         for _ in range(args.rounds):
             for case in args.cases:
                 for name in ("tilewright", "flex"):

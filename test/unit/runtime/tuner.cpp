@@ -2,10 +2,19 @@
 #include "runtime/Tuner.h"
 #include "Text.h"
 
+#include <chrono>
+
 using namespace tilewright;
 using Status = TunerRow::Status;
 
 namespace {
+
+/// There is nothing that gets hot here.
+const TunerOptions cool = [] {
+  TunerOptions options;
+  options.restMs = options.restInTurnsMs = 0;
+  return options;
+}();
 
 Candidate candidate(std::string name, double us) {
   return {name, [=]() -> llvm::Expected<Trial> {
@@ -47,7 +56,7 @@ TEST(TunerTest, PicksTheFastest) {
   candidates.push_back(driverError("large", cuda::errorOutOfMemory));
   candidates.push_back(candidate("medium", 20));
   int calls = 0;
-  TunerOptions options;
+  TunerOptions options = cool;
   options.progress = [&](int done, int total, const TunerRow &) {
     EXPECT_EQ(done, ++calls);
     EXPECT_EQ(total, 12);
@@ -86,22 +95,36 @@ TEST(TunerTest, TheBestFewAreTimedInTurns) {
   TunerResult result =
       tune({varying("cold", {100, 106, 104, 107}),
             varying("hot", {103, 101, 103, 102}), varying("far", {120, 1}),
-            varying("fourth", {105.5, 1}), varying("third", {104, 105, 105})});
+            varying("fifth", {105.9, 1}), varying("fourth", {105.8, 105.7}),
+            varying("third", {104, 105, 105})},
+           cool);
   EXPECT_EQ(result.best, 1);
   EXPECT_EQ(result.rows[0].timing.medianUs, 106);
   EXPECT_EQ(result.rows[1].timing.medianUs, 102);
   EXPECT_TRUE(result.rows[1].inTurns);
   EXPECT_EQ(result.rows[2].timing.medianUs, 120);
   EXPECT_FALSE(result.rows[2].inTurns);
-  EXPECT_EQ(result.rows[3].timing.medianUs, 105.5);
-  EXPECT_EQ(result.rows[4].timing.medianUs, 105);
+  EXPECT_EQ(result.rows[3].timing.medianUs, 105.9);
+  EXPECT_EQ(result.rows[4].timing.medianUs, 105.7);
+  EXPECT_EQ(result.rows[5].timing.medianUs, 105);
 
-  TunerOptions once;
+  TunerOptions once = cool;
   once.turns = 0;
   EXPECT_EQ(tune({varying("cold", {100, 1}), varying("hot", {103, 1})}, once)
                 .rows[1]
                 .timing.medianUs,
             103);
+}
+
+TEST(TunerTest, RestsBeforeItMeasures) {
+  TunerOptions options;
+  options.restMs = 5;
+  options.restInTurnsMs = 10;
+  options.turns = 2;
+  auto start = std::chrono::steady_clock::now();
+  tune({candidate("a", 10), candidate("b", 10), candidate("far", 20)}, options);
+  EXPECT_GE(std::chrono::steady_clock::now() - start,
+            std::chrono::milliseconds(3 * 5 + 2 * 2 * 10));
 }
 
 TEST(TunerTest, WhatFailsInItsTurnIsOut) {
@@ -119,8 +142,8 @@ TEST(TunerTest, WhatFailsInItsTurnIsOut) {
         }};
   };
   for (int code : {cuda::errorOutOfMemory, cuda::errorIllegalAddress}) {
-    TunerResult result =
-        tune({failing(code), varying("good", {101}), varying("next", {102})});
+    TunerResult result = tune(
+        {failing(code), varying("good", {101}), varying("next", {102})}, cool);
     EXPECT_EQ(result.best, 1);
     EXPECT_NE(result.rows[0].status, Status::ok);
     EXPECT_EQ(result.rows[2].status, Status::ok);
@@ -129,13 +152,14 @@ TEST(TunerTest, WhatFailsInItsTurnIsOut) {
 
 TEST(TunerTest, NothingWorks) {
   EXPECT_EQ(tune({}).best, -1);
-  EXPECT_EQ(tune({wrong("a")}).best, -1);
+  EXPECT_EQ(tune({wrong("a")}, cool).best, -1);
 }
 
 TEST(TunerTest, LostDevice) {
   TunerResult result = tune({candidate("first", 30),
                              driverError("killer", cuda::errorIllegalAddress),
-                             candidate("after", 10)});
+                             candidate("after", 10)},
+                            cool);
   EXPECT_EQ(result.best, 0);
   EXPECT_EQ(result.rows[1].status, Status::measureFailed);
   EXPECT_EQ(result.rows[2].status, Status::deviceLost);
@@ -158,7 +182,7 @@ TEST(TunerTest, MemoryIsFreedBetweenCandidates) {
                },
                []() -> llvm::Expected<Timing> { return summarize({1}); }};
          }});
-  tune(candidates);
+  tune(candidates, cool);
   EXPECT_EQ(alive, 0);
   EXPECT_EQ(most, 1);
 }
