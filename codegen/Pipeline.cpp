@@ -28,8 +28,6 @@ static constexpr OptionalStep steps[] = {
     {"prefetch", "copies of a loop issued tiles ahead by its own warps"},
     {"overlap", "products of the next tile over this one's element-wise work"},
     {"turns", "warpgroups issue their products in turn"},
-    {"rows-first",
-     "work on rows in front of work on the tiles that they scale"},
     {"ahead", "a block's next tile begun under the end of this one"},
     {"multicast", "blocks that load alike load parts, for each other"},
     {"lane-sums", "sums of a loop met across lanes after it"},
@@ -154,10 +152,6 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   // The producer's copy of the scalars, and what masks left in full segments.
   kernel.addPass(createCSEPass());
   kernel.addPass(createCanonicalizerPass());
-
-  // An order of what is left, which nothing afterwards changes.
-  if (with("rows-first"))
-    kernel.addPass(createRowsFirst());
 
   // A tile begins with what stands in front of its loops, and ends with what
   // stands behind them: both are there now. Nothing may mix the two tiles' ops

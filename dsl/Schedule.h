@@ -154,10 +154,12 @@ public:
   /// each other, and under a mask each walks what either needs. It is an error
   /// if they load nothing alike; sm_80 has none of this.
   Schedule cluster(Axis axis, Tune blocks) const;
-  /// What products have read is given back before the element-wise work behind
-  /// them begins; without, amid that work. The next copy begins earlier, but
-  /// the wait for the next products comes earlier, too: which is faster depends
-  /// on the kernel. More than two consumer warpgroups always give back early.
+  /// Another order of a step: what products have read is given back before the
+  /// element-wise work behind them begins (without, amid that work), and what
+  /// is carried is scaled in the step that adds to it (without, in the one
+  /// before). Copies begin earlier, but so do waits for products: which is
+  /// faster depends on the kernel. More than two consumer warpgroups always
+  /// give back early.
   Schedule releaseEarly(Tune on = 1) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.

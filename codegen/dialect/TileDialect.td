@@ -90,7 +90,8 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     `section` tiles of the other axes at a time (0: all), so that the longest
     come first; `cluster = {m = 2}`: two tiles that are neighbours along m go to
     blocks that share what they both load; `early = 1`: a message is given back
-    before the element-wise work behind its products. Passes only read it. Axes not named have tile extent 1 when a parallel or a fold binds them, and are held
+    before the element-wise work behind its products, and what a fold carries is
+    scaled in the step that adds to it. Passes only read it. Axes not named have tile extent 1 when a parallel or a fold binds them, and are held
     whole when nothing binds them.
   }];
   let parameters = (ins "::mlir::DictionaryAttr":$tile,

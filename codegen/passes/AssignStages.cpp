@@ -10,13 +10,15 @@
 // Where products feed others through element-wise work, the order within a step
 // of the skewed loop is:
 //   1. stage 0: issue the leading products (they need nothing that is carried)
-//   2. stage 1: scale what the following products add to, which takes place
-//      under the leading ones; issue the following products of the tile before;
-//      stage 0: loads into registers
+//   2. stage 1: issue the following products of the tile before; stage 0: loads
+//      into registers
 //   3. stage 0: wait for the leading ones; element-wise work on them
 //   4. stage 1: wait for the following ones, and what hangs on them
 //   5. stage 0: what needs their result, and conversions that feed stage 1,
 //      whose registers are free only now
+//
+// In a kernel that gives messages back early, what stage 1 carries is scaled at
+// the beginning of 2, under the leading products, instead of in 5.
 //
 // The producer's fold is skewed as its consumers' is, so that it waits for
 // slots in the order in which they are given back.
@@ -72,8 +74,9 @@ void write(const Steps &steps) {
 
 class StageAssignment {
 public:
-  explicit StageAssignment(stage::FoldOp fold)
-      : fold(fold), body(fold.getBody().front()) {}
+  StageAssignment(stage::FoldOp fold, bool delaysScaling)
+      : fold(fold), body(fold.getBody().front()), delaysScaling(delaysScaling) {
+  }
 
   /// False where the fold's products do not permit an overlap.
   bool compute();
@@ -92,6 +95,7 @@ private:
 
   stage::FoldOp fold;
   Block &body;
+  bool delaysScaling;
   SmallVector<stage::MmaOp> leading, following;
   OpSet late; ///< stage 1
   Steps steps;
@@ -221,7 +225,8 @@ bool StageAssignment::compute() {
     return false;
   for (stage::MmaOp mma : following)
     addForward(mma, late);
-  delayScaling();
+  if (delaysScaling)
+    delayScaling();
 
   // A message that only stage 1 reads is received there.
   for (auto get : body.getOps<stage::GetOp>())
@@ -380,10 +385,11 @@ static OpSet channelsOf(stage::FoldOp fold) {
 namespace {
 struct AssignStages : tilewright::impl::AssignStagesBase<AssignStages> {
   void runOnOperation() override {
+    bool early(getOperation()->removeAttr(hints::early));
     SmallVector<stage::FoldOp> folds;
     getOperation().walk([&](stage::FoldOp fold) { folds.push_back(fold); });
     for (stage::FoldOp fold : folds) {
-      StageAssignment assignment(fold);
+      StageAssignment assignment(fold, early);
       if (!fold.getOverlap() || !assignment.compute())
         continue;
       write(assignment.getSteps());

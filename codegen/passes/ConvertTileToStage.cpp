@@ -94,6 +94,8 @@ LogicalResult StageBuilder::run() {
       kernel->setAttr(hints::ahead, builder.getUnitAttr());
     // Of many warpgroups each has few registers, and little work to wait for.
     releasesEarly = schedule.getEarly() || warps > 8;
+    if (schedule.getEarly())
+      kernel->setAttr(hints::early, builder.getUnitAttr());
     if (schedule.getOverlap() > 1)
       kernel->setAttr(hints::turns, builder.getUnitAttr());
     if (uses("descending"))

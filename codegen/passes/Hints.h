@@ -15,6 +15,9 @@ inline constexpr llvm::StringLiteral registers = "stage.registers";
 /// On a stage.kernel: warpgroups issue the products of a step in turn.
 inline constexpr llvm::StringLiteral turns = "stage.turns";
 
+/// On a stage.kernel: scale what is carried under the next step's products.
+inline constexpr llvm::StringLiteral early = "stage.early";
+
 /// On a stage.kernel: begin a tile while the one before ends.
 inline constexpr llvm::StringLiteral ahead = "stage.run_ahead";
 

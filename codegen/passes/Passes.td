@@ -125,15 +125,6 @@ def FoldZeros : TilewrightPass<"stage-fold-zeros", "::tilewright::stage::KernelO
   }];
 }
 
-def RowsFirst : TilewrightPass<"stage-rows-first", "::tilewright::stage::KernelOp"> {
-  let summary = "element-wise work on rows in front of that on tiles";
-  let description = [{
-    In front of each element-wise op on a tile, those behind it in its block
-    that have a small part of its registers and do not depend on it or on what
-    is between.
-  }];
-}
-
 def DeferSums : TilewrightPass<"stage-defer-sums", "::tilewright::stage::KernelOp"> {
   let summary = "sums that a loop carries meet across threads behind it";
   let description = [{

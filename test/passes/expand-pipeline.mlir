@@ -1,5 +1,7 @@
 // RUN: tilewright opt %s --tilewright-bound=extents=d=64,e=64 --tilewright-stage | FileCheck %s
 // RUN: tilewright opt %s --pass-pipeline='builtin.module(tile.kernel(tile-bind{extents=d=64,e=64},tile-fuse-accumulators),tile-to-stage,stage.kernel(stage-specialize-warps,stage-assign-stages))' | FileCheck %s --check-prefix=STEPS
+// RUN: sed 's/overlap = 1/overlap = 1, early = 1/' %s | tilewright opt - --pass-pipeline='builtin.module(tile.kernel(tile-bind{extents=d=64,e=64},tile-fuse-accumulators),tile-to-stage,stage.kernel(stage-specialize-warps,stage-assign-stages))' | FileCheck %s --check-prefix=EARLY
+// RUN: sed 's/overlap = 1/overlap = 1, early = 1/' %s | tilewright opt - --tilewright-bound=extents=d=64,e=64 --tilewright-stage | FileCheck %s --check-prefix=LATER
 
 // The scores' product does not need what the fold carries, and feeds the other
 // one: it leads, the other follows one tile later.
@@ -7,9 +9,21 @@
 // STEPS: stage.get %{{.*}} {stage.step = array<i64: 0, 0>}
 // STEPS: stage.mma %{{.*}} {stage.step = array<i64: 0, 2>}
 // STEPS: stage.mma_wait 0 ({{.*}}) {stage.step = array<i64: 0,
-// What the other one adds to is scaled right before it, under the leading one.
-// STEPS: tile.binary mul %[[SUMS:.*]], %[[FACTOR:.*]] {stage.step = array<i64: 1, 4>}
-// STEPS: stage.mma %{{.*}} {stage.step = array<i64: 1, 7>}
+// STEPS: stage.mma %{{.*}} {stage.step = array<i64: 1, 6>}
+
+// With early release the sums are scaled in the step that adds to them, right
+// before it does: their factor is carried, and not what it makes of them.
+// EARLY: stage.mma %{{.*}} {stage.step = array<i64: 0, 2>}
+// EARLY: stage.release %{{.*}} early {stage.step
+// EARLY: %[[SCALED:.*]] = tile.binary mul %{{.*}} {stage.step = array<i64: 1, 4>} : (!tile.tile<f32, [m = 128, e = 64]
+// EARLY: stage.mma %{{.*}} acc %[[SCALED]] {{.*}}{stage.step = array<i64: 1, 7>}
+// LATER: scf.for {{.*}} %[[SUMS:[a-z0-9]+]] = %{{[a-z0-9]+}}, %[[FACTOR:[a-z0-9]+]] = %{{[a-z0-9]+}}, %{{[a-z0-9]+}} = %{{[a-z0-9]+}}) ->
+// LATER: stage.mma_commit
+// LATER: %[[NOW:.*]] = tile.binary mul %[[SUMS]], %[[FACTOR]]
+// LATER: stage.mma %{{.*}} acc %[[NOW]]
+// LATER: scf.yield
+// LATER: tile.binary mul {{.*}} -> !tile.tile<f32, [m = 128, e = 64]
+// LATER: stage.mma
 
 // CHECK: }, {
 // Nothing to do without tiles.
@@ -22,8 +36,7 @@
 // CHECK: scf.for
 // CHECK: %[[S:.*]] = stage.mma %{{.*}} -> !tile.tile<f32, [m = 128, n = 64]
 // CHECK-NEXT: stage.mma_commit
-// CHECK: %[[SCALED:.*]] = tile.binary mul {{.*}} -> !tile.tile<f32, [m = 128, e = 64]
-// CHECK: %[[O:.*]] = stage.mma %{{.*}} acc %[[SCALED]] {{.*}} -> !tile.tile<f32, [m = 128, e = 64]
+// CHECK: %[[O:.*]] = stage.mma %{{.*}} -> !tile.tile<f32, [m = 128, e = 64]
 // CHECK-NEXT: stage.mma_commit
 // CHECK-NEXT: stage.mma_wait 1 (%[[S]]
 // CHECK-NEXT: stage.release
