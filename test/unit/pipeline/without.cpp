@@ -64,6 +64,28 @@ static std::string codeOf(llvm::StringRef target,
   return ptx ? *ptx : "error: " + llvm::toString(ptx.takeError());
 }
 
+/// The stage program for `target` without `steps` gives what the kernel means.
+static void expectItsNumbers(const std::string &text, const std::string &target,
+                             std::vector<std::string> steps = {}) {
+  ParsedKernel parsed = parseKernel(text);
+  llvm::Expected<Arguments> inputs =
+      randomArguments(parsed.kernel, extents, {{"scale", 0.125}}, 7);
+  ASSERT_TRUE(bool(inputs)) << llvm::toString(inputs.takeError());
+  Arguments expected = *inputs, got = *inputs;
+  TileOptions exact;
+  exact.extents = extents;
+  llvm::Error error = createTileExecutor(exact)->run(parsed.kernel, expected);
+  ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  error = createStageExecutor(1, 2, target, std::move(steps))
+              ->run(parsed.kernel, got);
+  ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  for (const auto &[name, tensor] : expected)
+    for (auto [want, have] :
+         llvm::zip_equal(tensor.values, got.at(name).values))
+      if (want != have)
+        ASSERT_NEAR(want, have, 3e-2) << name;
+}
+
 class Without : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Without, IsOtherCodeAndTheSameNumbers) {
@@ -85,22 +107,7 @@ TEST_P(Without, IsOtherCodeAndTheSameNumbers) {
   EXPECT_EQ(less.find("error:"), std::string::npos) << less.substr(0, 400);
   EXPECT_TRUE(full != less) << "the code is the same";
 
-  ParsedKernel parsed = parseKernel(text);
-  llvm::Expected<Arguments> inputs =
-      randomArguments(parsed.kernel, extents, {{"scale", 0.125}}, 7);
-  ASSERT_TRUE(bool(inputs)) << llvm::toString(inputs.takeError());
-  Arguments expected = *inputs, got = *inputs;
-  TileOptions exact;
-  exact.extents = extents;
-  llvm::Error error = createTileExecutor(exact)->run(parsed.kernel, expected);
-  ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
-  error = createStageExecutor(1, 2, target, {step})->run(parsed.kernel, got);
-  ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
-  for (const auto &[name, tensor] : expected)
-    for (auto [want, have] :
-         llvm::zip_equal(tensor.values, got.at(name).values))
-      if (want != have)
-        ASSERT_NEAR(want, have, 3e-2) << name;
+  expectItsNumbers(text, target, {step});
 }
 
 INSTANTIATE_TEST_SUITE_P(Steps, Without, ::testing::ValuesIn([] {
@@ -122,4 +129,19 @@ TEST(WithoutSteps, AWrongNameIsToldTheRightOnes) {
   EXPECT_NE(codeOf("sm_90a", {"fly"}, kernelText("flash-causal"))
                 .find("no optional step"),
             std::string::npos);
+}
+
+/// An order of a step that a schedule asks for: with warpgroups in turns, where
+/// a tile begins ahead, and where nothing overlaps.
+TEST(EarlyRelease, IsOtherCodeAndTheSameNumbers) {
+  for (auto [name, overlap, persistent] :
+       {std::tuple("flash-causal", 2, 1), std::tuple("flash-bias", 1, 2),
+        std::tuple("flash-causal", 0, 0)}) {
+    std::string text =
+        kernelText(name, overlap, /*registers=*/1, persistent, ", early = 1");
+    EXPECT_TRUE(codeOf("sm_90a", {}, text) !=
+                codeOf("sm_90a", {},
+                       kernelText(name, overlap, /*registers=*/1, persistent)));
+    expectItsNumbers(text, "sm_90a");
+  }
 }
