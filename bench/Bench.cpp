@@ -83,6 +83,19 @@ static void blame(Row &row, llvm::Error error) {
       [&](const llvm::ErrorInfoBase &info) { row.reason = info.message(); });
 }
 
+/// Does a configuration's label have all that is wanted, "BM = 128, BN = 64"?
+/// What lies between does not matter, so that a label still picks when a
+/// schedule has got more tunables.
+static bool isWanted(llvm::StringRef label, llvm::StringRef wanted) {
+  llvm::SmallVector<llvm::StringRef> has, parts;
+  label.split(has, ", ");
+  wanted.split(parts, ',', -1, /*KeepEmpty=*/false);
+  return label.contains(wanted) ||
+         llvm::all_of(parts, [&](llvm::StringRef part) {
+           return part.trim().empty() || llvm::is_contained(has, part.trim());
+         });
+}
+
 /// The feasible configurations for a target; `wanted` picks by label.
 static std::vector<dsl::Configuration> configurationsFor(const Workload &work,
                                                          dsl::Target target,
@@ -93,8 +106,7 @@ static std::vector<dsl::Configuration> configurationsFor(const Workload &work,
   if (all.empty()) // no schedule: what the compiler takes then
     all.emplace_back();
   for (dsl::Configuration &configuration : all)
-    if (configuration.feasible() &&
-        llvm::StringRef(configuration.label()).contains(wanted))
+    if (configuration.feasible() && isWanted(configuration.label(), wanted))
       result.push_back(std::move(configuration));
   // Evenly spaced, so that few still differ in every tunable.
   if (limit && std::ssize(result) > limit) {

@@ -159,7 +159,8 @@ public:
   /// is carried is scaled in the step that adds to it (without, in the one
   /// before). Copies begin earlier, but so do waits for products: which is
   /// faster depends on the kernel. More than two consumer warpgroups always
-  /// give back early.
+  /// give back early; on sm_80, and of what the blocks of a cluster share, none
+  /// do.
   Schedule releaseEarly(Tune on = 1) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.

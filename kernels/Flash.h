@@ -90,8 +90,10 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
                                    (extentOf(D) > 128 || section == 0),
                "clusters are for wide heads, and pay for those of 128 where "
                "tiles have one length")
-      .require(early <= (bm == 128) * held * (1 - ahead) * (2 - cluster),
-               "giving back early pays for two warpgroups with Q in registers")
+      .require(
+          early <= (bm == 128) * held * (1 - ahead) * (2 - cluster),
+          "giving back early pays for two warpgroups with Q in registers, not "
+          "begun ahead, without clusters")
       .require(registers <= limit || elementBytes > 2,
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||

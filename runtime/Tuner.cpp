@@ -39,6 +39,7 @@ StringRef statusText(Status status) {
 /// context is lost with it.
 static bool fail(TunerRow &row, Status status, Error error) {
   row.status = status;
+  row.timing = {};
   bool lost = false;
   handleAllErrors(
       std::move(error),
@@ -96,12 +97,11 @@ static void timeInTurns(ArrayRef<Candidate> candidates, TunerResult &result,
 
   std::vector<Finalist> finalists;
   for (int index : near) {
-    TunerRow &row = result.rows[size_t(index)];
-    // Without memory for several at a time, its first time must do.
-    if (Expected<Trial> trial = candidates[size_t(index)].compile())
-      finalists.push_back({row, std::move(*trial), {}});
-    else
-      consumeError(trial.takeError());
+    Expected<Trial> trial = candidates[size_t(index)].compile();
+    // Without memory for all of them at a time, first times must do.
+    if (!trial)
+      return consumeError(trial.takeError());
+    finalists.push_back({result.rows[size_t(index)], std::move(*trial), {}});
   }
   for (int turn = 0; turn < options.turns; ++turn)
     for (Finalist &finalist : finalists) {

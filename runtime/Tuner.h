@@ -62,7 +62,8 @@ struct TunerOptions {
   /// Threads that compile; 0 is one a core.
   unsigned compileThreads = 0;
   /// At most so many candidates are timed again, in so many turns: those whose
-  /// medians are at most `margin` times the least.
+  /// medians are at most `margin` times the least. If they cannot all be held
+  /// at a time, none is.
   int finalists = 4, turns = 3;
   double margin = 1.06;
   /// Idle in front of a candidate's measurement, and of each in turns. A GPU at

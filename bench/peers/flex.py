@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Variants of causal attention beside PyTorch's FlexAttention, in turns.
 
-    flex.py TILEWRIGHT [--cases causal,alibi,...] [--rounds 1] [--rest 8] [--seconds 66]
+    flex.py TILEWRIGHT [--cases causal,alibi,...] [--rounds 1] [--rest 8] [--seconds 95]
             [--batch 4] [--heads 16] [--seq 8192] [--dim 128] [--json FILE]
     flex.py --peer [--cases ...] [--batch ...]
 
@@ -186,7 +186,7 @@ def main():
     parser.add_argument("--cases", type=lambda text: text.split(","), default=list(CASES))
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--rest", type=float, default=8, help="seconds between tuning and timing")
-    parser.add_argument("--seconds", type=float, default=66, help="in all")
+    parser.add_argument("--seconds", type=float, default=95, help="in all")
     parser.add_argument("--tune", default="BM = 128, BN = 128,",
                         help="tune over the configurations whose label has this")
     parser.add_argument("--batch", type=int, default=4)
@@ -217,7 +217,7 @@ def main():
         for case in args.cases:
             if problem := flex.wait_ready(case, deadline):
                 wrong[case, "flex"] = problem
-        time.sleep(args.rest)
+        time.sleep(max(0.0, min(args.rest, deadline - time.monotonic())))
         for _ in range(args.rounds):
             for case in args.cases:
                 for name in ("tilewright", "flex"):

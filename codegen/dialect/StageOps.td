@@ -231,7 +231,7 @@ def Stage_ReleaseOp : Stage_Op<"release"> {
   let description = [{
     `early`: in the machine code, too, it stands where it stands here. Without,
     the assembler may put the work behind it in front, and the wait for the next
-    products with it.
+    products with it. (Not on sm_80, nor of a multicast channel.)
 
     `stage.release %k : !stage.channel<...>`
   }];

@@ -17,8 +17,8 @@
 //   5. stage 0: what needs their result, and conversions that feed stage 1,
 //      whose registers are free only now
 //
-// In a kernel that gives messages back early, what stage 1 carries is scaled at
-// the beginning of 2, under the leading products, instead of in 5.
+// Where the schedule says `early`, what stage 1 carries and its products add to
+// is scaled at the beginning of 2, under the leading products, instead of in 5.
 //
 // The producer's fold is skewed as its consumers' is, so that it waits for
 // slots in the order in which they are given back.
@@ -197,7 +197,9 @@ void StageAssignment::delayScaling() {
            registersOf(value) * rowsShare <= registersOf(tile);
   };
   for (Operation &op : llvm::reverse(body)) {
-    if (!isElementwise(&op) || op.use_empty() || late.contains(&op) ||
+    // A mask belongs to its own tile's segment.
+    if (!isElementwise(&op) || isa<tile::MaskOp>(op) || op.use_empty() ||
+        late.contains(&op) ||
         !llvm::all_of(op.getUsers(),
                       [&](Operation *user) { return late.contains(user); }))
       continue;

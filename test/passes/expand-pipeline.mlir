@@ -2,6 +2,8 @@
 // RUN: tilewright opt %s --pass-pipeline='builtin.module(tile.kernel(tile-bind{extents=d=64,e=64},tile-fuse-accumulators),tile-to-stage,stage.kernel(stage-specialize-warps,stage-assign-stages))' | FileCheck %s --check-prefix=STEPS
 // RUN: sed 's/overlap = 1/overlap = 1, early = 1/' %s | tilewright opt - --pass-pipeline='builtin.module(tile.kernel(tile-bind{extents=d=64,e=64},tile-fuse-accumulators),tile-to-stage,stage.kernel(stage-specialize-warps,stage-assign-stages))' | FileCheck %s --check-prefix=EARLY
 // RUN: sed 's/overlap = 1/overlap = 1, early = 1/' %s | tilewright opt - --tilewright-bound=extents=d=64,e=64 --tilewright-stage | FileCheck %s --check-prefix=LATER
+// RUN: sed 's/overlap = 1/overlap = 2, early = 1, persistent = 1, registers = 1/' %s | tilewright opt - --tilewright-bound=extents=d=64,e=64 --tilewright-stage | FileCheck %s --check-prefix=LATER
+// RUN: sed 's/overlap = 1/overlap = 1, early = 1, persistent = 2, registers = 1/' %s | tilewright opt - --tilewright-bound=extents=d=64,e=64 --tilewright-stage | FileCheck %s --check-prefix=LATER
 
 // The scores' product does not need what the fold carries, and feeds the other
 // one: it leads, the other follows one tile later.

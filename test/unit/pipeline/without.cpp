@@ -139,7 +139,9 @@ TEST(EarlyRelease, IsOtherCodeAndTheSameNumbers) {
         std::tuple("flash-causal", 0, 0)}) {
     std::string text =
         kernelText(name, overlap, /*registers=*/1, persistent, ", early = 1");
-    EXPECT_TRUE(codeOf("sm_90a", {}, text) !=
+    std::string code = codeOf("sm_90a", {}, text);
+    EXPECT_EQ(code.find("error:"), std::string::npos) << code.substr(0, 400);
+    EXPECT_TRUE(code !=
                 codeOf("sm_90a", {},
                        kernelText(name, overlap, /*registers=*/1, persistent)));
     expectItsNumbers(text, "sm_90a");

@@ -116,6 +116,21 @@ TEST(TunerTest, TheBestFewAreTimedInTurns) {
             103);
 }
 
+TEST(TunerTest, WithoutMemoryForTurnsFirstTimesDecide) {
+  Candidate once = candidate("once", 100);
+  auto calls = std::make_shared<int>(0);
+  once.compile = [=, compile = once.compile]() -> llvm::Expected<Trial> {
+    if ((*calls)++)
+      return llvm::make_error<cuda::DriverError>(cuda::errorOutOfMemory,
+                                                 "driver");
+    return compile();
+  };
+  TunerResult result = tune({varying("other", {101, 1}), once}, cool);
+  EXPECT_EQ(result.best, 1);
+  EXPECT_EQ(result.rows[0].timing.medianUs, 101);
+  EXPECT_FALSE(result.rows[0].inTurns);
+}
+
 TEST(TunerTest, RestsBeforeItMeasures) {
   TunerOptions options;
   options.restMs = 5;
@@ -146,6 +161,7 @@ TEST(TunerTest, WhatFailsInItsTurnIsOut) {
         {failing(code), varying("good", {101}), varying("next", {102})}, cool);
     EXPECT_EQ(result.best, 1);
     EXPECT_NE(result.rows[0].status, Status::ok);
+    EXPECT_EQ(result.rows[0].timing.samples, 0);
     EXPECT_EQ(result.rows[2].status, Status::ok);
   }
 }
