@@ -83,30 +83,22 @@ static void blame(Row &row, llvm::Error error) {
       [&](const llvm::ErrorInfoBase &info) { row.reason = info.message(); });
 }
 
-/// Does a configuration's label have all that is wanted, "BM = 128, BN = 64"?
-/// What lies between does not matter, so that a label still picks when a
-/// schedule has got more tunables.
-static bool isWanted(llvm::StringRef label, llvm::StringRef wanted) {
-  llvm::SmallVector<llvm::StringRef> has, parts;
-  label.split(has, ", ");
-  wanted.split(parts, ',', -1, /*KeepEmpty=*/false);
-  return label.contains(wanted) ||
-         llvm::all_of(parts, [&](llvm::StringRef part) {
-           return part.trim().empty() || llvm::is_contained(has, part.trim());
-         });
-}
-
-/// The feasible configurations for a target; `wanted` picks by label.
+/// The feasible configurations for a target that have the tunables `wanted`,
+/// such as "BM = 128, BN = 64".
 static std::vector<dsl::Configuration> configurationsFor(const Workload &work,
                                                          dsl::Target target,
                                                          llvm::StringRef wanted,
                                                          int64_t limit) {
   std::vector<dsl::Configuration> result,
       all = work.kernel.configurations(target, work.extents);
+  llvm::SmallVector<llvm::StringRef> parts;
+  wanted.split(parts, ',');
+  Pairs pairs =
+      parsePairs(std::vector<std::string>(parts.begin(), parts.end()));
   if (all.empty()) // no schedule: what the compiler takes then
     all.emplace_back();
   for (dsl::Configuration &configuration : all)
-    if (configuration.feasible() && isWanted(configuration.label(), wanted))
+    if (configuration.feasible() && hasTunables(configuration, pairs))
       result.push_back(std::move(configuration));
   // Evenly spaced, so that few still differ in every tunable.
   if (limit && std::ssize(result) > limit) {
@@ -328,8 +320,7 @@ static llvm::Expected<bool> measure(Machine &machine, Workload &work,
     } else {
       ours.status = "failed";
       ours.reason = choices.empty()
-                        ? "no feasible configuration's label has '" +
-                              wanted.str() +
+                        ? "no feasible configuration has '" + wanted.str() +
                               "': `tilewright compile --configurations` lists "
                               "them"
                         : result.rows[0].name + ": " + result.rows[0].reason;
@@ -462,7 +453,7 @@ int tilewright::runBench(int argc, char **argv) {
                               cl::CommaSeparated, cl::cat(category));
   cl::opt<std::string> configuration(
       "configuration",
-      cl::desc("only configurations whose label contains this"),
+      cl::desc("only configurations with these tunables, as BM=128,BN=64"),
       cl::cat(category));
   cl::opt<int> limit("configurations",
                      cl::desc("try this many configurations at most (0: all)"),

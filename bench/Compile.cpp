@@ -12,30 +12,12 @@
 using namespace llvm;
 using namespace tilewright;
 
-using Pairs = std::map<std::string, std::string>;
-
-static Pairs parsePairs(ArrayRef<std::string> entries) {
-  Pairs pairs;
-  for (StringRef entry : entries) {
-    auto [name, value] = entry.split('=');
-    pairs[name.str()] = value.str();
-  }
-  return pairs;
-}
-
 /// The first feasible configuration with these values of tunables.
 static const dsl::Configuration &
 choose(ArrayRef<dsl::Configuration> configurations, const Pairs &wanted) {
-  for (const dsl::Configuration &configuration : configurations) {
-    bool agrees = configuration.feasible();
-    for (const auto &[name, value] : wanted) {
-      auto at = configuration.tunables.find(name);
-      agrees &= at != configuration.tunables.end() &&
-                std::to_string(at->second) == value;
-    }
-    if (agrees)
+  for (const dsl::Configuration &configuration : configurations)
+    if (configuration.feasible() && hasTunables(configuration, wanted))
       return configuration;
-  }
   std::string got;
   for (const auto &[name, value] : wanted)
     got += (got.empty() ? "" : ", ") + name + " = " + value;

@@ -1,6 +1,7 @@
 //===- Options.cpp - What subcommands share -------------------------------===//
 #include "bench/Options.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/WithColor.h"
 #include "llvm/Support/raw_ostream.h"
@@ -13,6 +14,24 @@ void parseOptions(int argc, char **argv, cl::OptionCategory &category,
                   StringRef overview) {
   cl::HideUnrelatedOptions(category);
   cl::ParseCommandLineOptions(argc, argv, overview);
+}
+
+Pairs parsePairs(ArrayRef<std::string> entries) {
+  Pairs pairs;
+  for (StringRef entry : entries) {
+    auto [name, value] = entry.split('=');
+    if (!entry.trim().empty())
+      pairs[name.trim().str()] = value.trim().str();
+  }
+  return pairs;
+}
+
+bool hasTunables(const dsl::Configuration &configuration, const Pairs &wanted) {
+  return llvm::all_of(wanted, [&](const auto &pair) {
+    auto at = configuration.tunables.find(pair.first);
+    return at != configuration.tunables.end() &&
+           std::to_string(at->second) == pair.second;
+  });
 }
 
 Error writeJson(StringRef path, const json::Value &value) {

@@ -188,7 +188,7 @@ def main():
     parser.add_argument("--rest", type=float, default=8, help="seconds between tuning and timing")
     parser.add_argument("--seconds", type=float, default=95, help="in all")
     parser.add_argument("--tune", default="BM = 128, BN = 128,",
-                        help="tune over the configurations whose label has this")
+                        help="tune over the configurations with these tunables")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--heads", type=int, default=16)
     parser.add_argument("--seq", type=int, default=8192)

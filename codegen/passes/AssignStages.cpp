@@ -208,9 +208,8 @@ void StageAssignment::delayScaling() {
       if (carriedByStage1(operand))
         carried = operand;
     if (carried && llvm::all_of(op.getOperands(), [&](Value operand) {
-          Operation *def = operand.getDefiningOp();
-          return operand == carried || (def && def->getBlock() != &body) ||
-                 (def && isRows(operand, carried));
+          return operand == carried || operand.getParentBlock() != &body ||
+                 (operand.getDefiningOp() && isRows(operand, carried));
         }))
       late.insert(&op);
   }
