@@ -134,7 +134,7 @@ llvm::Error Compilation::lowerTo(Level level) {
     const Target *target = lookupTarget(options.target);
     if (target)
       bound.rowBytes = target->rowBytes;
-    bound.clusters = target && target->copyEngine;
+    bound.copyEngine = target && target->copyEngine;
     for (const std::string &step : options.without)
       bound.without.push_back(step);
     if (llvm::Error error = runPasses(

@@ -16,6 +16,7 @@ using namespace tilewright;
 static constexpr OptionalStep steps[] = {
     {"fold-scale", "exponentials to base 2 with the scale in front of them"},
     {"segments", "tiles walked by whether masks leave them dead, cut or whole"},
+    {"skips", "tiles without live rows of a warpgroup left out by it"},
     {"split-indices", "inequalities of a mask as one limit of each row"},
     {"fuse-accumulators", "sums of products in the products' accumulators"},
     {"persistent", "a block for each multiprocessor, which walks tiles"},
@@ -77,7 +78,8 @@ void tilewright::buildBoundPipeline(OpPassManager &pm,
   // the masks are placed.
   TileAnalyseMasksOptions analyse;
   analyse.segments = with("segments");
-  analyse.clusters = options.clusters && with("multicast");
+  analyse.clusters = options.copyEngine && with("multicast");
+  analyse.skips = options.copyEngine && with("skips");
   kernel.addPass(createTileAnalyseMasks(std::move(analyse)));
 
   // Rows set the limits of what a mask leaves, so that an element is compared
@@ -128,6 +130,10 @@ void tilewright::buildStagePipeline(OpPassManager &pm,
   kernel.addPass(createSpecializeWarps());
   if (with("prefetch"))
     kernel.addPass(createPrefetchCopies());
+
+  // What a fold begins with need not begin with what is dead for a warpgroup:
+  // of the consumers alone, whose fold is still one body.
+  kernel.addPass(createSkipDead());
 
   // Products of the next tile over this tile's element-wise work: policy, then
   // mechanism. Only the consumers have products, so roles come before.

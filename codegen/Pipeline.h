@@ -25,9 +25,11 @@ struct BoundPipelineOptions : mlir::PassPipelineOptions<BoundPipelineOptions> {
       llvm::cl::desc("pad axes held whole so that their rows are a multiple of "
                      "this (Target::rowBytes)"),
       llvm::cl::init(1)};
-  Option<bool> clusters{*this, "clusters",
-                        llvm::cl::desc("the target has clusters of blocks"),
-                        llvm::cl::init(true)};
+  Option<bool> copyEngine{
+      *this, "copy-engine",
+      llvm::cl::desc("the target has one, and so warpgroups of consumers and "
+                     "clusters of blocks"),
+      llvm::cl::init(true)};
   ListOption<std::string> without{
       *this, "without", llvm::cl::desc("optional steps to leave out")};
 };

@@ -79,7 +79,7 @@ dsl::detail::scheduleAttr(MLIRContext *context,
           ? DictionaryAttr()
           : dictionary(
                 {{configuration.clusterAxis, configuration.clusterBlocks}}),
-      configuration.early);
+      configuration.early, configuration.skip);
 }
 
 Kernel Kernel::configured(const Configuration &configuration) const {

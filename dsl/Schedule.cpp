@@ -43,6 +43,7 @@ struct ScheduleParts : llvm::ThreadSafeRefCountedBase<ScheduleParts> {
   std::string clusterAxis;
   Tune clusterBlocks = 1;
   Tune earlies = 0;
+  Tune skips = 0;
 };
 template class Shared<ScheduleParts>;
 
@@ -214,6 +215,11 @@ Schedule Schedule::releaseEarly(Tune on) const {
   parts->earlies = std::move(on);
   return Schedule(detail::Shared(parts.release()));
 }
+Schedule Schedule::skipDead(Tune on) const {
+  auto parts = std::make_unique<ScheduleParts>(*contents);
+  parts->skips = std::move(on);
+  return Schedule(detail::Shared(parts.release()));
+}
 Schedule Schedule::warpSpecialize(Roles roles) const {
   auto parts = std::make_unique<ScheduleParts>(*contents);
   parts->roles = std::move(roles);
@@ -248,7 +254,7 @@ Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
   for (const Tune *expression :
        {&parts.roles.producers, &parts.roles.consumers, &parts.overlaps,
         &parts.persists, &parts.holds, &parts.sections, &parts.clusterBlocks,
-        &parts.earlies})
+        &parts.earlies, &parts.skips})
     gather(*expression);
 
   std::vector<Assignment> assignments(1);
@@ -291,6 +297,7 @@ Schedule::configurations(const std::map<std::string, int64_t> &extents) const {
     config.persistent = parts.persists.at(assignment);
     config.registers = parts.holds.at(assignment) != 0;
     config.early = parts.earlies.at(assignment) != 0;
+    config.skip = parts.skips.at(assignment) != 0;
     config.section =
         value("the number of tiles of a section", parts.sections, 0);
     if (config.section)

@@ -104,6 +104,7 @@ struct Configuration {
   std::string clusterAxis;
   int64_t clusterBlocks = 1;
   bool early = false;
+  bool skip = false;
   /// Why this cannot run; empty if it can.
   std::string reason;
 
@@ -162,6 +163,12 @@ public:
   /// give back early; on sm_80, and of what the blocks of a cluster share, none
   /// do.
   Schedule releaseEarly(Tune on = 1) const;
+  /// Under a mask a tile may hold nothing for the rows of one warpgroup that
+  /// others need: each leaves out such tiles at the beginning of a fold, which
+  /// then begins at the mask's edge. The fold must license another order of
+  /// tiles (a merge), and not read data to know which are live. It pays where a
+  /// block has more rows than a step has keys. On sm_80 none are left out.
+  Schedule skipDead(Tune on = 1) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.
   Schedule require(Tune condition, std::string why) const;

@@ -43,13 +43,14 @@ template <class T = bf16> Kernel flashForward(ScoreMod score, MaskMod mask) {
 /// last queries have the most keys under a causal mask; a section is of heads
 /// whose keys and values fit in the cache together. Two blocks may share what
 /// they load of those: it takes less power, which is what long runs of wide
-/// heads lack. Which order of a step is faster, only measuring tells.
+/// heads lack. Which order of a step is faster, and whether the edge of a mask
+/// is worth the code that leaves it out, only measuring tells.
 inline Schedule flashOnHopper(int64_t elementBytes = 2) {
   Tune bm = tune("BM", {128, 192, 256, 64}),
        bn = tune("BN", {64, 80, 96, 128, 160, 176, 48, 32, 16}),
        held = tune("QREG", {0, 1}), section = tune("section", {0, 4, 16}),
        ahead = tune("ahead", {0, 1}), cluster = tune("cluster", {1, 2}),
-       early = tune("early", {0, 1});
+       early = tune("early", {0, 1}), skip = tune("skip", {0, 1});
   // A row of Q and K, and of V and O, padded. O of 16 bits takes the
   // place of Q, if it has its shape. P is there where products do not take it
   // from registers.
@@ -78,6 +79,7 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .descending(M, section)
       .cluster(M, cluster)
       .releaseEarly(early)
+      .skipDead(skip)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
       .require((qRow + oRow) * bm + row * stages * bn + bm * bn * bytesOfP <=
                    sharedBytes,
@@ -94,6 +96,11 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
           early <= (bm == 128) * held * (1 - ahead) * (2 - cluster),
           "giving back early pays for two warpgroups with Q in registers, not "
           "begun ahead, without clusters")
+      .require(
+          skip <= (section > 0) * (3 * (bm - 64) >= 2 * bn) * (1 - ahead) *
+                      (1 - early),
+          "leaving out dead tiles pays under masks, where a block has more "
+          "rows than a step has keys, and not begun ahead")
       .require(registers <= limit || elementBytes > 2,
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||

@@ -1,6 +1,5 @@
 //===- MaskAnalysis.cpp - Which positions a mask lets live ----------------===//
 #include "codegen/analysis/MaskAnalysis.h"
-#include "codegen/analysis/MaskForms.h"
 
 using namespace mlir;
 using namespace tilewright;
@@ -13,10 +12,12 @@ enum class Quantifier { some, all };
 } // namespace
 
 struct MaskAnalysis::Impl {
-  Impl(FoldOp fold, ScalarBuilder &builder, bool clusters)
+  Impl(FoldOp fold, ScalarBuilder &builder, bool clusters,
+       std::optional<TilePart> part)
       : builder(builder),
         forms(fold, builder,
-              clusters ? FormScope::wholeAxisOfCluster : FormScope::wholeAxis),
+              clusters ? FormScope::wholeAxisOfCluster : FormScope::wholeAxis,
+              part),
         extent(builder.extent(cast<StringAttr>(fold.getAxes()[0]))) {
     conjunction.kind = Condition::All;
   }
@@ -199,8 +200,9 @@ PositionRange MaskAnalysis::Impl::rangeOf(const Condition &condition,
   return everywhere();
 }
 
-MaskAnalysis::MaskAnalysis(FoldOp fold, ScalarBuilder &builder, bool clusters)
-    : impl(std::make_unique<Impl>(fold, builder, clusters)) {}
+MaskAnalysis::MaskAnalysis(FoldOp fold, ScalarBuilder &builder, bool clusters,
+                           std::optional<TilePart> part)
+    : impl(std::make_unique<Impl>(fold, builder, clusters, part)) {}
 MaskAnalysis::~MaskAnalysis() = default;
 
 void MaskAnalysis::add(Value condition) {

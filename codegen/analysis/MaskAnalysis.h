@@ -13,8 +13,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "codegen/analysis/ScalarBuilder.h"
-#include <memory>
+#include "codegen/analysis/MaskForms.h"
 
 namespace tilewright {
 
@@ -29,8 +28,10 @@ struct PositionRange {
 class MaskAnalysis {
 public:
   /// `clusters`: the current tile of the axis along which the schedule has
-  /// clusters is those of the cluster together.
-  MaskAnalysis(tile::FoldOp fold, ScalarBuilder &builder, bool clusters);
+  /// clusters is those of the cluster together; `part`: or, of its axis, a part
+  /// of it.
+  MaskAnalysis(tile::FoldOp fold, ScalarBuilder &builder, bool clusters,
+               std::optional<TilePart> part = std::nullopt);
   ~MaskAnalysis();
 
   /// Adds a boolean (of the fold's mask or body) to the conjunction of all

@@ -93,8 +93,9 @@ static Form subtract(const Form &a, const Form &b) {
 // Values to forms
 //===----------------------------------------------------------------------===//
 
-MaskForms::MaskForms(FoldOp fold, ScalarBuilder &builder, FormScope scope)
-    : fold(fold), builder(builder), scope(scope) {}
+MaskForms::MaskForms(FoldOp fold, ScalarBuilder &builder, FormScope scope,
+                     std::optional<TilePart> part)
+    : fold(fold), builder(builder), scope(scope), part(part) {}
 
 bool MaskForms::readsTiles() const { return !tileOfUnknown.empty(); }
 
@@ -420,7 +421,11 @@ MaskForms::boundAsDifference(const LinearForm &form, bool isUpper, bool clip) {
     int64_t tile = tiles.lookup(name);
     // An axis that only a fold inside binds may be anywhere.
     Scalar first = binder ? builder.position(name) : Scalar(0);
-    if (int64_t together = tile * tilesTogether(name); together > tile) {
+    bool isPart = part && part->axis == name;
+    if (isPart) {
+      first = builder.add(first, part->offset);
+      tile = part->extent;
+    } else if (int64_t together = tile * tilesTogether(name); together > tile) {
       first = builder.mul(builder.floorDiv(first, together), together);
       tile = together;
     }
@@ -436,7 +441,7 @@ MaskForms::boundAsDifference(const LinearForm &form, bool isUpper, bool clip) {
     Scalar last = builder.add(builder.extent(name), -1);
     if (binder) {
       Scalar ofTile = builder.add(first, tile - 1);
-      last = clip && tile > 1 ? builder.min(ofTile, last) : ofTile;
+      last = clip && (tile > 1 || isPart) ? builder.min(ofTile, last) : ofTile;
     }
     addTerm(last, factor);
   }

@@ -68,9 +68,18 @@ enum class FormScope {
   currentTile
 };
 
+/// `extent` positions of the current tile of an axis of the grid, from `offset`
+/// on.
+struct TilePart {
+  mlir::StringAttr axis;
+  int64_t offset = 0, extent = 0;
+};
+
 class MaskForms {
 public:
-  MaskForms(tile::FoldOp fold, ScalarBuilder &builder, FormScope scope);
+  /// `part`: what counts as the current tile of its axis.
+  MaskForms(tile::FoldOp fold, ScalarBuilder &builder, FormScope scope,
+            std::optional<TilePart> part = std::nullopt);
 
   Condition conditionOf(mlir::Value value, bool isNegated = false);
 
@@ -110,6 +119,7 @@ private:
   tile::FoldOp fold;
   ScalarBuilder &builder;
   FormScope scope;
+  std::optional<TilePart> part;
   std::vector<std::pair<mlir::Value, Bounds>> unknowns;
   /// Those that are elements of a tile: the copy of it.
   llvm::DenseMap<unsigned, mlir::Value> tileOfUnknown;

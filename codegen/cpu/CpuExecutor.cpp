@@ -144,7 +144,7 @@ public:
     module->push_back(op->clone());
     auto kernel = *module->getOps<KernelOp>().begin();
     BoundPipelineOptions options;
-    options.clusters = false;
+    options.copyEngine = false;
     llvm::SmallVector<std::string> extents;
     for (auto [i, value] :
          llvm::enumerate(kernel.getBody().front().getArguments())) {

@@ -363,6 +363,13 @@ LogicalResult FoldOp::verify() {
            << getBounds().size();
   if (getInits().getTypes() != getResults().getTypes())
     return emitOpError("expected results of the types of its initial values");
+  if (getBackward() && getSegmentKinds().empty())
+    return emitOpError("walks its first segment backward, but has none");
+  int64_t warpgroups = (*this)->getParentOfType<KernelOp>().getWarps() / 4;
+  if (!getSkips().empty() && int64_t(getSkips().size()) != warpgroups)
+    return emitOpError("expected what each of ")
+           << warpgroups << " warpgroups skips, got " << getSkips().size()
+           << " numbers";
   return success();
 }
 

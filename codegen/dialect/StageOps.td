@@ -91,17 +91,22 @@ def Stage_FoldOp : Stage_Op<"fold", [RecursiveMemoryEffects, SingleBlock, AttrSi
     is the tile number (i32). In a full segment a `tile.mask` is the identity.
     `stage-expand-segments` makes one scf.for of each segment, last of all, so
     that every rewriting of the body is done once. `overlap` asks for products
-    of the next tile to run under the element-wise work of this one.
+    of the next tile to run under the element-wise work of this one. `backward`:
+    the first segment is walked from its last tile. `skips`, one for each
+    warpgroup: so many of the first tiles walked, all of the first segment,
+    change nothing that is wanted of what it carries, and there is one behind
+    them; `stage-skip-dead` has it leave them out.
 
     `%r = stage.fold segments(full %a to %b, partial %b to %c) init(%x : f32) { ^bb0(%i: i32, %c: f32): ... stage.yield %y : f32 }`
   }];
   let arguments = (ins Variadic<I32>:$bounds, DenseI32ArrayAttr:$segment_kinds,
-                       Variadic<Stage_Frag>:$inits, UnitAttr:$overlap);
+                       Variadic<Stage_Frag>:$inits, Variadic<I32>:$skips,
+                       UnitAttr:$overlap, UnitAttr:$backward);
   let results = (outs Variadic<Stage_Frag>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    custom<Segments>($bounds, $segment_kinds)
-    (`init` `(` $inits^ `:` type($inits) `)`)? (`overlap` $overlap^)? attr-dict-with-keyword
+    custom<Segments>($bounds, $segment_kinds) (`backward` $backward^)?
+    (`init` `(` $inits^ `:` type($inits) `)`)? (`skips` `(` $skips^ `)`)? (`overlap` $overlap^)? attr-dict-with-keyword
     $body (`->` type($results)^)?
   }];
   let hasVerifier = 1;
@@ -170,6 +175,17 @@ def Stage_TileIdOp : Stage_Op<"tile_id", [Pure]> {
   let builders = [OpBuilder<(ins "::mlir::StringAttr":$axis), [{
     build($_builder, $_state, $_builder.getI32Type(), axis, ::mlir::UnitAttr());
   }]>];
+}
+
+def Stage_WarpgroupOp : Stage_Op<"warpgroup", [Pure]> {
+  let summary = "the number of this warpgroup among those of its role";
+  let description = [{
+    An i32; 0 in a role, or a kernel without roles, of one warpgroup.
+
+    `%w = stage.warpgroup`
+  }];
+  let results = (outs I32:$result);
+  let assemblyFormat = "attr-dict";
 }
 
 def Stage_IndexOp : Stage_Op<"index", [Pure]> {

@@ -91,7 +91,8 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     come first; `cluster = {m = 2}`: two tiles that are neighbours along m go to
     blocks that share what they both load; `early = 1`: a message is given back
     before the element-wise work behind its products, and what a fold carries is
-    scaled in the step that adds to it. Passes only read it. Axes not named have tile extent 1 when a parallel or a fold binds them, and are held
+    scaled in the step that adds to it; `skip = 1`: a warpgroup leaves out the
+    first tiles of a fold that hold nothing for its rows. Passes only read it. Axes not named have tile extent 1 when a parallel or a fold binds them, and are held
     whole when nothing binds them.
   }];
   let parameters = (ins "::mlir::DictionaryAttr":$tile,
@@ -103,10 +104,12 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     OptionalParameter<"::mlir::StringAttr">:$descending,
     DefaultValuedParameter<"int64_t", "0">:$section,
     OptionalParameter<"::mlir::DictionaryAttr">:$cluster,
-    DefaultValuedParameter<"int64_t", "0">:$early);
+    DefaultValuedParameter<"int64_t", "0">:$early,
+    DefaultValuedParameter<"int64_t", "0">:$skip);
   let assemblyFormat = [{
     `<` $tile (`,` struct($consumers, $stages, $overlap, $persistent,
-                          $registers, $descending, $section, $cluster, $early)^)? `>`
+                          $registers, $descending, $section, $cluster, $early,
+                          $skip)^)? `>`
   }];
 }
 

@@ -174,7 +174,8 @@ void FoldOp::build(OpBuilder &builder, OperationState &state, ArrayAttr axes,
                    ArrayRef<int64_t> extents, ValueRange inits) {
   build(builder, state, inits.getTypes(), axes,
         builder.getDenseI64ArrayAttr(extents), inits, ValueRange(),
-        builder.getDenseI32ArrayAttr({}));
+        builder.getDenseI32ArrayAttr({}), /*backward=*/UnitAttr(),
+        /*skip_axis=*/StringAttr(), /*skips=*/ValueRange());
   Block &block = state.regions[0]->emplaceBlock();
   for (Value init : inits)
     block.addArgument(init.getType(), init.getLoc());
@@ -206,6 +207,23 @@ LogicalResult FoldOp::verify() {
   if (getNumSegments() && getAxes().size() != 1)
     return emitOpError("only a fold over one axis has segments, this one has ")
            << getAxes().size() << " axes";
+  if ((getBackward() || getSkipAxis()) && (!getNumSegments() || hasLive()))
+    return emitOpError("walks tiles backward, or leaves out the first, but ")
+           << (hasLive() ? "has a live region" : "has no segments");
+  if (bool(getSkipAxis()) != !getSkips().empty())
+    return emitOpError("expected an axis with what it skips");
+  if (StringAttr axis = getSkipAxisAttr()) {
+    auto binder = dyn_cast_or_null<ParallelOp>(findBinder(*this, axis));
+    if (!binder)
+      return emitOpError("skips tiles for parts of axis '")
+             << axis.getValue() << "', which no enclosing parallel binds";
+    SmallVector<StringAttr> names = axisNames(binder.getAxes());
+    int64_t tile = binder.getExtents()[llvm::find(names, axis) - names.begin()];
+    if (tile % int64_t(getSkips().size()))
+      return emitOpError("skips tiles for ")
+             << getSkips().size() << " parts of a tile of " << tile
+             << " along '" << axis.getValue() << "': expected equal parts";
+  }
   return verifyLoopAxes(*this, getAxes(), getExtents());
 }
 

@@ -151,6 +151,12 @@ def Tile_FoldOp : Tile_Op<"fold", [AttrSizedOperandSegments, RecursiveMemoryEffe
     `partial` segment walks the tiles of its range where the first holds and the
     second does not, a `full` one those where the second holds.
 
+    `backward`: the first segment is walked from its last tile. `skips m`, with
+    an i32 for each of so many equal parts of the current tile of m, an axis of
+    the grid: that many of the first tiles walked, all of the first segment, have
+    no live point in the part, and there is a tile behind them. Whoever works on
+    a part alone may leave them out.
+
     ```mlir
     %sum = tile.fold [n] init(%zero : f32) {
     ^bb0(%acc: f32):
@@ -163,13 +169,15 @@ def Tile_FoldOp : Tile_Op<"fold", [AttrSizedOperandSegments, RecursiveMemoryEffe
   }];
   let arguments = (ins StrArrayAttr:$axes, DenseI64ArrayAttr:$extents,
                        Variadic<Tile_Value>:$inits, Variadic<I32>:$bounds,
-                       DenseI32ArrayAttr:$segment_kinds);
+                       DenseI32ArrayAttr:$segment_kinds, UnitAttr:$backward,
+                       OptionalAttr<StrAttr>:$skip_axis, Variadic<I32>:$skips);
   let results = (outs Variadic<Tile_Value>:$results);
   let regions = (region SizedRegion<1>:$body, MaxSizedRegion<1>:$mask,
                         MaxSizedRegion<1>:$merge, MaxSizedRegion<1>:$live);
   let assemblyFormat = [{
     custom<AxisList>($axes, $extents) (`init` `(` $inits^ `:` type($inits) `)`)?
-    custom<Segments>($bounds, $segment_kinds) attr-dict-with-keyword
+    custom<Segments>($bounds, $segment_kinds) (`backward` $backward^)?
+    (`skips` custom<AxisName>($skip_axis) `(` $skips^ `)`)? attr-dict-with-keyword
     $body (`mask` $mask^)? (`merge` $merge^)? (`live` $live^)?
   }];
   let hasVerifier = 1;

@@ -334,9 +334,15 @@ void TurnCounter::forEachTile(std::vector<ScopeNode> &roots,
     collect(root, deciding);
   llvm::DenseSet<Value> needed = slice(std::move(deciding));
   llvm::DenseSet<StringAttr> decidingAxes;
-  for (Value value : needed)
+  // Warpgroups of a role may turn differently: the mean is counted.
+  SmallVector<Value> warpgroups;
+  for (Value value : needed) {
     if (auto id = value.getDefiningOp<stage::TileIdOp>())
       decidingAxes.insert(id.getAxisAttr());
+    if (value.getDefiningOp<stage::WarpgroupOp>())
+      warpgroups.push_back(value);
+  }
+  int64_t groups = warpgroups.empty() ? 1 : kernel.getWarps() / 4;
 
   SmallVector<StringAttr> walked;
   SmallVector<int64_t> counts;
@@ -368,10 +374,14 @@ void TurnCounter::forEachTile(std::vector<ScopeNode> &roots,
       position[walked[i]] = rest % counts[i];
       rest /= counts[i];
     }
-    known.clear();
-    for (ScopeNode &root : roots) {
+    for (ScopeNode &root : roots)
       clear(root);
-      run(root, 1);
+    for (int64_t warpgroup = 0; warpgroup < groups; ++warpgroup) {
+      known.clear();
+      for (Value value : warpgroups)
+        given[value] = double(warpgroup);
+      for (ScopeNode &root : roots)
+        run(root, 1.0 / double(groups));
     }
     action(double(standsFor) * others);
   }

@@ -377,6 +377,10 @@ LogicalResult StageLowering::emit(Operation *op) {
         smems[op] = source;
         return success();
       })
+      .Case([&](stage::WarpgroupOp op) {
+        registers[op] = {role.warpgroup};
+        return success();
+      })
       .Case([&](stage::TileIdOp op) {
         registers[op] = {tileIds[op.getAxisAttr()]};
         if (registers[op].front())

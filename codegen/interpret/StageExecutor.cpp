@@ -72,7 +72,7 @@ llvm::Error StageExecutor::run(Operation *op, Arguments &arguments) {
   }
   if (const Target *table = lookupTarget(target)) {
     bound.rowBytes = table->rowBytes;
-    bound.clusters = table->copyEngine;
+    bound.copyEngine = table->copyEngine;
   }
   std::string messages;
   ScopedDiagnosticHandler handler(op->getContext(), [&](Diagnostic &diag) {

@@ -221,6 +221,10 @@ Machine::Step Machine::execute(Agent &agent, Operation &op) {
     return mmaCommit(agent, commit);
   if (auto wait = dyn_cast<stage::MmaWaitOp>(op))
     return mmaWait(agent, wait);
+  if (auto number = dyn_cast<stage::WarpgroupOp>(op)) {
+    setNumber(agent, number, agent.group);
+    return Step::done;
+  }
   if (auto id = dyn_cast<stage::TileIdOp>(op)) {
     const llvm::StringMap<int64_t> &ids = tiles.front().ids;
     if (!ids.contains(id.getAxis()))
@@ -285,7 +289,7 @@ bool Machine::beginSpareTile(Agent &agent) {
 bool Machine::nextSegment(Agent &agent, Frame &frame) {
   auto fold = cast<stage::FoldOp>(frame.owner);
   for (; frame.segment < fold.getSegmentKinds().size(); ++frame.segment) {
-    frame.iv = static_cast<int64_t>(
+    frame.iv = frame.lower = static_cast<int64_t>(
         scalarOf(agent, fold.getBounds()[2 * frame.segment]));
     frame.upper = static_cast<int64_t>(
         scalarOf(agent, fold.getBounds()[2 * frame.segment + 1]));
@@ -293,6 +297,13 @@ bool Machine::nextSegment(Agent &agent, Frame &frame) {
       return true;
   }
   return false;
+}
+
+/// The tile that a fold is at, which may walk its first segment backward.
+static int64_t tileOf(stage::FoldOp fold, const Frame &frame) {
+  return fold.getBackward() && frame.segment == 0
+             ? frame.lower + frame.upper - 1 - frame.iv
+             : frame.iv;
 }
 
 Machine::Step Machine::executeControl(Agent &agent, Operation &op) {
@@ -326,7 +337,7 @@ Machine::Step Machine::executeControl(Agent &agent, Operation &op) {
       return Step::done;
     }
     bind(agent, body.getArguments().drop_front(), fold.getInits());
-    setNumber(agent, body.getArgument(0), frame.iv);
+    setNumber(agent, body.getArgument(0), tileOf(fold, frame));
     return Step::done;
   }
   if (auto split = dyn_cast<stage::RolesOp>(op)) {
@@ -402,7 +413,7 @@ Machine::Step Machine::leave(Agent &agent, Operation &terminator) {
       }
     }
     bind(agent, body.getArguments().drop_front(), terminator.getOperands());
-    setNumber(agent, body.getArgument(0), frame.iv);
+    setNumber(agent, body.getArgument(0), tileOf(fold, frame));
     restart(body);
     return Step::done;
   }

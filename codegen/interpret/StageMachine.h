@@ -193,7 +193,7 @@ struct Copy {
 struct Frame {
   mlir::Operation *owner = nullptr;
   mlir::Block::iterator at, end;
-  int64_t iv = 0, upper = 0, step = 1;
+  int64_t iv = 0, lower = 0, upper = 0, step = 1;
   unsigned segment = 0;
 };
 

@@ -74,12 +74,36 @@ bool Program::anyPoint(Fold &fold) {
   return any;
 }
 
+/// The body has made fold.next of the `number`-th tile walked: what it says it
+/// leaves alone is as it was. Rows that do not exist may change.
+void Program::checkSkips(Fold &fold, size_t number, int64_t tile) {
+  for (size_t part = 0; part < fold.skips.size(); ++part) {
+    if (double(number) >= fold.skips[part]->data[0])
+      continue;
+    for (auto [i, slot] : llvm::enumerate(fold.carried)) {
+      auto dim = llvm::find_if(
+          slot->dims, [&](const Dim &d) { return d.axis == fold.skipAxis; });
+      if (dim == slot->dims.end())
+        continue;
+      int64_t stride = slot->strides[dim - slot->dims.begin()];
+      int64_t rows = dim->size / static_cast<int64_t>(fold.skips.size());
+      walk<1>(validSizesOf(slot->dims), {&slot->strides}, {}, [&](auto at) {
+        if (at[0] / stride % dim->size / rows == static_cast<int64_t>(part) &&
+            slot->data[at[0]] != fold.next[i][at[0]])
+          fail("tile " + llvm::Twine(tile) +
+               " of a fold changes what it says it leaves out");
+      });
+    }
+  }
+}
+
 /// Folds `tiles` in the given order into `carried`, starting from the inits.
 /// A tile is a number and whether its segment is full.
 void Program::runPart(Fold &fold,
                       llvm::ArrayRef<std::pair<int64_t, bool>> tiles) {
   copy(fold.inits, fold.carried);
-  for (auto [tile, isFull] : tiles) {
+  for (auto [number, walked] : llvm::enumerate(tiles)) {
+    auto [tile, isFull] = walked;
     fold.enter(tile, options.explicitDomain);
     fold.isFull = isFull;
     fold.isMasked = fold.live && !isFull;
@@ -99,6 +123,8 @@ void Program::runPart(Fold &fold,
     fold.next.resize(fold.yielded.size());
     for (size_t i = 0; i < fold.next.size(); ++i)
       fold.next[i] = fold.yielded[i]->data;
+    if (!options.splitSeed) // else in another order
+      checkSkips(fold, number, tile);
     for (size_t i = 0; i < fold.next.size(); ++i)
       fold.carried[i]->data.swap(fold.next[i]);
   }
@@ -126,6 +152,16 @@ void Program::runFold(Fold &fold) {
         if (isWalked(fold, tile, segment.isFull))
           tiles.emplace_back(tile, segment.isFull);
       }
+    const Fold::Segment *first =
+        fold.segments.empty() ? nullptr : &fold.segments.front();
+    auto length = first ? first->end->data[0] - first->begin->data[0] : 0.0;
+    if (fold.isBackward)
+      std::reverse(tiles.begin(),
+                   tiles.begin() + std::max<int64_t>(int64_t(length), 0));
+    for (Slot *skip : fold.skips)
+      if (skip->data[0] > std::max(length, 0.0) ||
+          (skip->data[0] > 0 && skip->data[0] >= double(tiles.size())))
+        return fail("a fold leaves out more than its first segment, or all");
   } else {
     for (int64_t tile = 0; tile < fold.numTiles(); ++tile)
       tiles.emplace_back(tile, false);

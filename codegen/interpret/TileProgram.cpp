@@ -307,6 +307,10 @@ llvm::Error Program::addFold(FoldOp op, Steps &steps) {
     fold.segments.push_back({slotOf(op.getBounds()[2 * i]),
                              slotOf(op.getBounds()[2 * i + 1]),
                              op.getSegmentKind(i) == SegmentKind::full});
+  fold.isBackward = op.getBackward();
+  for (Value skip : op.getSkips())
+    fold.skips.push_back(slotOf(skip));
+  fold.skipAxis = op.getSkipAxisAttr();
 
   // Where the region's values go: as many and as large as the carried ones.
   auto yieldedBy = [&](Region &region,

@@ -59,6 +59,12 @@ struct Fold : Loop {
     bool isFull;
   };
   std::vector<Segment> segments;
+  /// The first segment is walked from its last tile.
+  bool isBackward = false;
+  /// For each part of the tile of `skipAxis`, how many of the first tiles
+  /// walked are said to change nothing of it.
+  std::vector<Slot *> skips;
+  mlir::StringAttr skipAxis;
   /// The live region, and what it yields; none: every tile is walked.
   Steps liveness;
   Slot *someLive = nullptr, *allLive = nullptr;
@@ -132,6 +138,7 @@ private:
   void runPart(Fold &fold, llvm::ArrayRef<std::pair<int64_t, bool>> tiles);
   bool anyPoint(Fold &fold);
   bool isWalked(Fold &fold, int64_t tile, bool isFull);
+  void checkSkips(Fold &fold, size_t number, int64_t tile);
   void fail(const llvm::Twine &message);
   bool failed() const { return !error.empty(); }
 

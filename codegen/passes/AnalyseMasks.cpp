@@ -16,6 +16,11 @@
 // is in question for a partial segment and, if a merge lets their order change,
 // for a full one.
 //
+// A schedule may ask that warpgroups leave out what holds nothing for their
+// rows. The edge of the mask is then walked first, from its far end, where it
+// is dead for most; and the fold says for each warpgroup's part of the rows how
+// many tiles that is.
+//
 //===----------------------------------------------------------------------===//
 #include "codegen/analysis/MaskAnalysis.h"
 #include "codegen/analysis/TileLiveness.h"
@@ -66,7 +71,11 @@ TileRange tilesWithin(ScalarBuilder &builder, PositionRange range,
 
 class Segments {
 public:
-  Segments(FoldOp fold, bool clusters) : fold(fold), clusters(clusters) {}
+  Segments(FoldOp fold, bool clusters, bool skips)
+      : fold(fold), clusters(clusters) {
+    if (skips)
+      findParts();
+  }
 
   void addTo(ScalarBuilder &builder) {
     MaskAnalysis domain(fold, builder, clusters);
@@ -94,12 +103,17 @@ public:
           tilesWithin(builder, masks.allLive(), around, live, extent);
       // Only a merge lets the order of tiles change: then the tiles that need
       // no masks are one run at the end.
+      if (!parts.empty())
+        add(SegmentKind::partial, within.end, around.end);
       add(SegmentKind::partial, around.begin, within.begin);
       if (!fold.hasMerge())
         add(SegmentKind::full, within.begin, within.end);
-      add(SegmentKind::partial, within.end, around.end);
+      if (parts.empty())
+        add(SegmentKind::partial, within.end, around.end);
       if (fold.hasMerge())
         add(SegmentKind::full, within.begin, within.end);
+      if (!parts.empty())
+        addSkips(builder, around, within);
     }
     // No tile is in range: there is none to ask about.
     if (kinds.empty() && fold.hasLive())
@@ -109,12 +123,26 @@ public:
       values.push_back(builder.materialize(bound));
     fold.getBoundsMutable().assign(values);
     fold.setSegmentKinds(kinds);
+    if (skips.empty() || kinds.empty())
+      return;
+    SmallVector<Value> numbers;
+    for (Scalar number : skips)
+      numbers.push_back(builder.materialize(number));
+    fold.setBackward(true);
+    fold.setSkipAxisAttr(parts.front().axis);
+    fold.getSkipsMutable().assign(numbers);
   }
 
 private:
   /// Builds the live region if the fold's conditions read data, or their range
   /// has holes; whether a full segment is wanted then.
   std::optional<bool> addLive(bool hasHoles);
+
+  /// The rows of each warpgroup: equal parts of a tile along the only axis of
+  /// which a tile has several positions.
+  void findParts();
+  /// How many of the first tiles are dead for each part; never all.
+  void addSkips(ScalarBuilder &builder, TileRange around, TileRange within);
 
   void add(SegmentKind kind, Scalar begin, Scalar end) {
     if (begin == end)
@@ -125,9 +153,57 @@ private:
 
   FoldOp fold;
   bool clusters;
+  SmallVector<TilePart> parts;
   SmallVector<int32_t> kinds;
-  SmallVector<Scalar> bounds;
+  SmallVector<Scalar> bounds, skips;
 };
+
+void Segments::findParts() {
+  ScheduleAttr schedule = fold->getParentOfType<KernelOp>().getScheduleAttr();
+  auto parallel = dyn_cast<ParallelOp>(fold->getParentOp());
+  if (!schedule || !schedule.getSkip() || !parallel || !fold.hasMerge())
+    return;
+  int64_t warpgroups = schedule.getConsumers();
+  StringAttr split;
+  int64_t tile = 1;
+  for (auto [axis, extent] :
+       llvm::zip(axisNames(parallel.getAxes()), parallel.getExtents())) {
+    if (extent == 1)
+      continue;
+    if (split)
+      return;
+    split = axis;
+    tile = extent;
+  }
+  if (!split || tile % warpgroups)
+    return;
+  int64_t rows = tile / warpgroups;
+  for (int64_t i = 0; i < warpgroups; ++i)
+    parts.push_back({split, i * rows, rows});
+}
+
+void Segments::addSkips(ScalarBuilder &builder, TileRange around,
+                        TileRange within) {
+  // The last tile of all is left for everybody.
+  Scalar first = builder.sub(around.end, within.end);
+  Scalar most = builder.min(
+      first,
+      builder.max(builder.add(builder.sub(around.end, around.begin), -1), 0));
+  for (const TilePart &part : parts) {
+    MaskAnalysis domain(fold, builder, clusters, part);
+    if (fold.hasMask())
+      domain.add(fold.getMask().front().getTerminator()->getOperand(0));
+    PositionRange live = domain.someLive();
+    // Of a part with points, some are live in each tile that needs no mask.
+    Scalar end = builder.max(
+        tilesAround(builder, live, fold.getExtents()[0]).end, within.end);
+    Scalar dead =
+        builder.min(builder.max(builder.sub(around.end, end), 0), most);
+    Scalar row = builder.add(builder.position(part.axis), part.offset);
+    skips.push_back(
+        builder.selectLess(row, builder.extent(part.axis), dead, most));
+  }
+}
 
 std::optional<bool> Segments::addLive(bool hasHoles) {
   SmallVector<Value> domain, masks;
@@ -164,7 +240,7 @@ struct TileAnalyseMasks
           fold.getNumSegments() == 0) {
         OpBuilder builder(fold);
         ScalarBuilder scalars(builder, fold.getLoc());
-        Segments(fold, clusters).addTo(scalars);
+        Segments(fold, clusters, skips).addTo(scalars);
       }
       if (fold.hasMask()) {
         fold.getMask().dropAllReferences();

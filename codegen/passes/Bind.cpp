@@ -236,7 +236,7 @@ tilewright::defaultSchedule(KernelOp kernel,
       kernel.getContext(), extents.getDictionary(kernel.getContext()),
       consumers, /*stages=*/{}, /*overlap=*/0, /*persistent=*/0,
       /*registers=*/0, /*descending=*/{}, /*section=*/0, /*cluster=*/{},
-      /*early=*/0);
+      /*early=*/0, /*skip=*/0);
 }
 
 //===----------------------------------------------------------------------===//

@@ -257,6 +257,26 @@ LogicalResult StageBuilder::emitFold(tile::FoldOp fold) {
   return success();
 }
 
+/// What each warpgroup may leave out, if it works on one of the parts that the
+/// fold speaks of, and on no other.
+SmallVector<Value> StageBuilder::skipsOf(tile::FoldOp fold, ValueRange inits) {
+  StringAttr axis = fold.getSkipAxisAttr();
+  if (!axis || !target.copyEngine ||
+      int64_t(fold.getSkips().size()) * 4 != warps)
+    return {};
+  for (Value init : inits) {
+    auto type = dyn_cast<TileType>(init.getType());
+    if (!type || !tile::hasAxis(type, axis))
+      return {};
+    ArrayRef<Digit> warp = cast<FragAttr>(type.getLayout()).getWarp();
+    if (warp.size() != 1 || warp[0].axis != axis || warp[0].size != warps ||
+        warp[0].stride * warps != type.extentOf(axis))
+      return {};
+  }
+  return llvm::map_to_vector(
+      fold.getSkips(), [&](Value skip) { return versions[skip].front(); });
+}
+
 /// One stage.fold for each axis, the first outermost.
 LogicalResult StageBuilder::emitFoldAxes(
     tile::FoldOp fold, ArrayRef<StringAttr> axes, ArrayRef<int64_t> extents,
@@ -273,7 +293,8 @@ LogicalResult StageBuilder::emitFoldAxes(
   }
   auto loop = stage::FoldOp::create(builder, loc, inits.getTypes(), range,
                                     builder.getDenseI32ArrayAttr(rangeKinds),
-                                    inits, overlap);
+                                    inits, skipsOf(fold, inits), overlap,
+                                    target.copyEngine && fold.getBackward());
   Block &body = loop.getBody().emplaceBlock();
   BlockArgument number = body.addArgument(builder.getI32Type(), loc);
   for (Value init : inits)

@@ -200,8 +200,15 @@ void PipelineExpansion::expand() {
         arith::XOrIOp::create(
             builder, loc, taken,
             arith::ConstantIntOp::create(builder, loc, 1, 1)));
-    first = arith::SelectOp::create(builder, loc, isFirst, bounds[i], first);
     taken = arith::OrIOp::create(builder, loc, taken, some);
+    if (i == 0 && fold.getBackward()) {
+      Value last = arith::SubIOp::create(builder, loc, bounds[1], one);
+      first = arith::SelectOp::create(builder, loc, isFirst, last, first);
+      bounds[1] =
+          arith::SelectOp::create(builder, loc, isFirst, last, bounds[1]);
+      continue;
+    }
+    first = arith::SelectOp::create(builder, loc, isFirst, bounds[i], first);
     bounds[i] = arith::AddIOp::create(
         builder, loc, bounds[i],
         arith::SelectOp::create(builder, loc, isFirst, one, zero));
@@ -233,15 +240,18 @@ void PipelineExpansion::expand() {
   // If the first segment has a tile, it was the first; there may be no other.
   ArrayRef<int32_t> kinds = fold.getSegmentKinds();
   ArrayRef<Value> remaining(bounds);
+  bool backward = fold.getBackward();
   std::optional<int64_t> most =
       mostBetween(fold.getBounds()[0], fold.getBounds()[1]);
   if (kinds.size() > 1 && most && *most <= 1) {
     kinds = kinds.drop_front();
     remaining = remaining.drop_front(2);
+    backward = false;
   }
   auto loop = stage::FoldOp::create(
       builder, loc, TypeRange(ValueRange(inits)), remaining,
-      builder.getDenseI32ArrayAttr(kinds), inits, /*overlap=*/false);
+      builder.getDenseI32ArrayAttr(kinds), inits, /*skips=*/ValueRange(),
+      /*overlap=*/false, backward);
   Block &steady = loop.getBody().emplaceBlock();
   steady.addArgument(builder.getI32Type(), loc);
   for (Value init : inits)

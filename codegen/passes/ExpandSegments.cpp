@@ -2,7 +2,8 @@
 //
 // Before: stage.fold ops, each with its segments and one body. After: scf.for
 // loops, one for each segment in order; in a full segment, tile.mask ops of
-// that fold are gone. It comes after everything that rewrites bodies.
+// that fold are gone. A loop that walks backward counts upward, too, and makes
+// the tile's number of its own. It comes after everything that rewrites bodies.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/passes/Hints.h"
@@ -41,8 +42,12 @@ static void expand(stage::FoldOp fold) {
   SmallVector<Value> carried(fold.getInits());
   unsigned segments = fold.getSegmentKinds().size();
   for (unsigned i = 0; i < segments; ++i) {
-    auto loop = scf::ForOp::create(builder, loc, fold.getBounds()[2 * i],
-                                   fold.getBounds()[2 * i + 1], one, carried);
+    Value begin = fold.getBounds()[2 * i], end = fold.getBounds()[2 * i + 1];
+    Value last;
+    if (i == 0 && fold.getBackward())
+      last = arith::SubIOp::create(
+          builder, loc, arith::AddIOp::create(builder, loc, begin, end), one);
+    auto loop = scf::ForOp::create(builder, loc, begin, end, one, carried);
     Block &body = *loop.getBody();
     if (carried.empty())
       body.getTerminator()->erase();
@@ -51,6 +56,11 @@ static void expand(stage::FoldOp fold) {
     for (auto [from, to] :
          llvm::zip(fold.getBody().getArguments(), body.getArguments()))
       mapping.map(from, to);
+    if (last)
+      mapping.map(
+          fold.getBody().getArgument(0),
+          arith::SubIOp::create(inner, loc, last, loop.getInductionVar())
+              .getResult());
     for (Operation &op : fold.getBody().front().without_terminator())
       inner.clone(op, mapping);
     auto yield = cast<stage::YieldOp>(fold.getBody().front().getTerminator());

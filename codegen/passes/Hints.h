@@ -33,8 +33,10 @@ inline constexpr llvm::StringLiteral wholeRows = "stage.whole_rows";
 /// On a stage.tma_load: without the step "copies" threads load the tile.
 inline constexpr llvm::StringLiteral replaceable = "stage.replaceable";
 
-/// On the scf.for of a segment, "full" or "partial", if there are several; it
-/// stays, for reports.
+/// On the scf.for of a segment, "full" or "partial", if there are several, or
+/// on one that stands for tiles which a warpgroup leaves out; it stays, for
+/// reports.
 inline constexpr llvm::StringLiteral segment = "stage.segment";
+inline constexpr llvm::StringLiteral skipped = "skipped";
 
 } // namespace tilewright::hints

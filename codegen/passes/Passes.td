@@ -32,7 +32,9 @@ def TileAnalyseMasks : TilewrightPass<"tile-analyse-masks", "::tilewright::tile:
     Option<"segments", "segments", "bool", "true",
       "else every tile is taken to be partly live">,
     Option<"clusters", "clusters", "bool", "true",
-      "the ranges are those of the tiles of the schedule's clusters together">
+      "the ranges are those of the tiles of the schedule's clusters together">,
+    Option<"skips", "skips", "bool", "true",
+      "which tiles are dead for the rows of a warpgroup, if the schedule asks">
   ];
 }
 
@@ -169,6 +171,16 @@ def SpecializeWarps : TilewrightPass<"stage-specialize-warps", "::tilewright::st
     Acquires and copies go to a producer warpgroup, all else to the consumers;
     loops are in both. A kernel without copies keeps its one program.
   }];
+}
+
+def SkipDead : TilewrightPass<"stage-skip-dead", "::tilewright::stage::KernelOp"> {
+  let summary = "warpgroups leave out first tiles that hold nothing for them";
+  let description = [{
+    For a fold with `skip`: a loop in front of it, in which a warpgroup takes and
+    gives back the messages of so many tiles; it begins behind them. Folds in
+    which warpgroups meet, or write, are left as they are.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 def PrefetchCopies : TilewrightPass<"stage-prefetch-copies", "::tilewright::stage::KernelOp"> {

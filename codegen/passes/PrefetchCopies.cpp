@@ -158,9 +158,10 @@ static void prefetch(stage::FoldOp fold) {
   // The fold also carries the number of its step.
   SmallVector<Value> inits(fold.getInits());
   inits.push_back(walk.constant(builder, 0));
-  auto counted = stage::FoldOp::create(
-      builder, loc, TypeRange(ValueRange(inits)), fold.getBounds(),
-      fold.getSegmentKindsAttr(), inits, fold.getOverlap());
+  auto counted =
+      stage::FoldOp::create(builder, loc, TypeRange(ValueRange(inits)),
+                            fold.getBounds(), fold.getSegmentKindsAttr(), inits,
+                            /*skips=*/ValueRange(), fold.getOverlap());
   counted->setDiscardableAttrs(fold->getDiscardableAttrDictionary());
   counted.getBody().takeBody(fold.getBody());
   body = &counted.getBody().front();

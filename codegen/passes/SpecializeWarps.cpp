@@ -56,7 +56,8 @@ static LogicalResult copyProducer(Region &program, Block &block,
           llvm::map_to_vector(
               fold.getBounds(),
               [&](Value bound) { return mapping.lookupOrDefault(bound); }),
-          fold.getSegmentKindsAttr(), ValueRange(), /*overlap=*/false);
+          fold.getSegmentKindsAttr(), ValueRange(), /*skips=*/ValueRange(),
+          /*overlap=*/false, fold.getBackward());
       Block &body = copy.getBody().emplaceBlock();
       mapping.map(fold.getBody().getArgument(0),
                   body.addArgument(builder.getI32Type(), fold.getLoc()));

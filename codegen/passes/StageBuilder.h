@@ -50,6 +50,8 @@ private:
   llvm::LogicalResult emitBlock(mlir::Block &block);
   llvm::LogicalResult emit(mlir::Operation *op);
   llvm::LogicalResult emitFold(tile::FoldOp fold);
+  llvm::SmallVector<mlir::Value> skipsOf(tile::FoldOp fold,
+                                         mlir::ValueRange inits);
   llvm::LogicalResult emitFoldAxes(tile::FoldOp fold,
                                    llvm::ArrayRef<mlir::StringAttr> axes,
                                    llvm::ArrayRef<int64_t> extents,

@@ -22,6 +22,14 @@ using namespace tilewright;
 /// A turn goes from the first fence of the loop's body to the last commit
 /// before what the products are waited for.
 static void takeTurns(scf::ForOp loop) {
+  auto segment = loop->getAttrOfType<StringAttr>(hints::segment);
+  if (segment && segment == hints::skipped) {
+    // The others' order has a place for each step.
+    OpBuilder builder = OpBuilder::atBlockBegin(loop.getBody());
+    stage::TurnOp::create(builder, loop.getLoc(), /*end=*/false);
+    stage::TurnOp::create(builder, loop.getLoc(), /*end=*/true);
+    return;
+  }
   Operation *first = nullptr, *last = nullptr;
   for (Operation &op : *loop.getBody()) {
     if (isa<stage::MmaFenceOp>(op) && !first)

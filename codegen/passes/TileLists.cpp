@@ -378,7 +378,7 @@ LogicalResult ListKernel::build() {
       builder, loc, ValueRange(places).getTypes(), ValueRange{number(0), turns},
       builder.getDenseI32ArrayAttr(
           {static_cast<int32_t>(tile::SegmentKind::partial)}),
-      places, /*overlap=*/false);
+      places, /*skips=*/ValueRange(), /*overlap=*/false);
   {
     OpBuilder::InsertionGuard guard(builder);
     Block &inner = loop.getBody().emplaceBlock();

@@ -75,7 +75,7 @@ stage.kernel @k() grid [m = 64] warps 4 {
 stage.kernel @k() grid [m = 64] warps 4 {
   %a = arith.constant 0 : i32
   // expected-error@+1 {{expected two bounds for each of its 1 segments, got 1}}
-  "stage.fold"(%a) <{segment_kinds = array<i32: 0>, operandSegmentSizes = array<i32: 1, 0>}> ({
+  "stage.fold"(%a) <{segment_kinds = array<i32: 0>, operandSegmentSizes = array<i32: 1, 0, 0>}> ({
   ^bb0(%i: i32):
     "stage.yield"() : () -> ()
   }) : (i32) -> ()
@@ -87,10 +87,31 @@ stage.kernel @k() grid [m = 64] warps 4 {
   %a = arith.constant 0 : i32
   %x = arith.constant 0.0 : f32
   // expected-error@+1 {{expected results of the types of its initial values}}
-  %r = "stage.fold"(%a, %a, %x) <{segment_kinds = array<i32: 0>, operandSegmentSizes = array<i32: 2, 1>}> ({
+  %r = "stage.fold"(%a, %a, %x) <{segment_kinds = array<i32: 0>, operandSegmentSizes = array<i32: 2, 1, 0>}> ({
   ^bb0(%i: i32, %c: f32):
     "stage.yield"(%c) : (f32) -> ()
   }) : (i32, i32, f32) -> i32
+}
+
+// -----
+
+stage.kernel @k() grid [m = 128] warps 8 {
+  %a = arith.constant 0 : i32
+  // expected-error@+1 {{expected what each of 2 warpgroups skips, got 1 numbers}}
+  stage.fold segments(full %a to %a) backward skips (%a) {
+  ^bb0(%i: i32):
+    stage.yield
+  }
+}
+
+// -----
+
+stage.kernel @k() grid [m = 64] warps 4 {
+  // expected-error@+1 {{walks its first segment backward, but has none}}
+  "stage.fold"() <{segment_kinds = array<i32>, operandSegmentSizes = array<i32: 0, 0, 0>, backward}> ({
+  ^bb0(%i: i32):
+    "stage.yield"() : () -> ()
+  }) : () -> ()
 }
 
 // -----

@@ -111,7 +111,7 @@ tile.kernel @k(scalar %a: i32) {
 tile.kernel @k(scalar %a: i32) {
   tile.parallel [m] {
     // expected-error @+1 {{expected two bounds for each of its 1 segments, got 1}}
-    "tile.fold"(%a) <{axes = ["n"], extents = array<i64: 8>, operandSegmentSizes = array<i32: 0, 1>, segment_kinds = array<i32: 0>}> ({ "tile.yield"() : () -> () }, {}, {}, {}) : (i32) -> ()
+    "tile.fold"(%a) <{axes = ["n"], extents = array<i64: 8>, operandSegmentSizes = array<i32: 0, 1, 0>, segment_kinds = array<i32: 0>}> ({ "tile.yield"() : () -> () }, {}, {}, {}) : (i32) -> ()
   }
 }
 
@@ -138,6 +138,39 @@ tile.kernel @k(scalar %a: i32, scalar %b: i32) {
     %yes = tile.constant true -> i1
     // expected-error @+1 {{expected all segments of a fold with a live region to have one range}}
     tile.fold [n] segments(partial %a to %b, full %b to %b) { tile.yield } live { tile.yield %yes, %yes : i1, i1 }
+  }
+}
+
+// -----
+tile.kernel @k(scalar %a: i32) {
+  tile.parallel [m] {
+    %yes = tile.constant true -> i1
+    // expected-error @+1 {{walks tiles backward, or leaves out the first, but has a live region}}
+    tile.fold [n] segments(full %a to %a) backward { tile.yield } live { tile.yield %yes, %yes : i1, i1 }
+  }
+}
+
+// -----
+tile.kernel @k(scalar %a: i32) {
+  tile.parallel [m] {
+    // expected-error @+1 {{walks tiles backward, or leaves out the first, but has no segments}}
+    tile.fold [n] skips m(%a) { tile.yield }
+  }
+}
+
+// -----
+tile.kernel @k(scalar %a: i32) {
+  tile.parallel [m] {
+    // expected-error @+1 {{skips tiles for parts of axis 'n', which no enclosing parallel binds}}
+    tile.fold [n] segments(full %a to %a) skips n(%a) { tile.yield }
+  }
+}
+
+// -----
+tile.kernel @k(scalar %a: i32) {
+  tile.parallel [m = 64] {
+    // expected-error @+1 {{skips tiles for 3 parts of a tile of 64 along 'm': expected equal parts}}
+    tile.fold [n] segments(full %a to %a) skips m(%a, %a, %a) { tile.yield }
   }
 }
 

@@ -83,7 +83,7 @@ std::vector<ZooCase> test::zooCases() {
        {"flash", "flash-causal", "flash-tile176", "flash-f32",
         "flash-documents", "flash-lengths", "flash-sink", "flash-bias",
         "flash-cluster", "flash-cluster-causal", "flash-cluster-masked",
-        "backward"})
+        "flash-skip", "backward"})
     add(name, {{"scale", 0.2}}, grouped, lengths);
   add("two-folds", {{"scale", 0.2}}, heads, lengths);
   add("sigmoid-window", {{"scale", 0.2}, {"bias", -1}, {"window", 33}}, heads,

@@ -2,7 +2,8 @@
 //
 // Whatever the mask: no live point lies outside the segments, and no dead one
 // in a full segment. For the masks that attention is made of, nothing more than
-// the live tiles is walked, and every full tile is known to be.
+// the live tiles is walked, and every full tile is known to be. What a part of
+// the rows may leave out is dead for it.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/passes/Passes.h"
@@ -40,8 +41,9 @@ protected:
     context.disableMultithreading();
   }
 
+  /// With several `parts`, their warpgroups leave out dead tiles.
   Case make(int64_t tileX, int64_t tileY, const MakeMask &makeMask,
-            bool hasMask = true) {
+            bool hasMask = true, int64_t parts = 1) {
     Case result{tileX, tileY, {}, {}, {}};
     MaskWriter writer(tileX, tileY);
     result.mask = makeMask(writer);
@@ -49,8 +51,17 @@ protected:
     std::string y = "y = " + std::to_string(tileY);
     std::string row = "!tile.tile<f32, [" + y + "]>";
     std::string square = "!tile.tile<f32, [" + y + ", " + x + "]>";
+    std::string schedule, merge;
+    if (parts > 1) {
+      schedule = " schedule #tile.schedule<{" + x + ", " + y +
+                 "}, consumers = " + std::to_string(parts) + ", skip = 1>";
+      merge = " merge {\n    ^bb0(%l: " + row + ", %n: " + row +
+              "):\n      %z = tile.binary add %l, %n : (" + row + ", " + row +
+              ") -> " + row + "\n      tile.yield %z : " + row + "\n    }\n";
+    }
     result.text = R"(
-tile.kernel @sum(in %a: !tile.tensor<f32, [y, x]>, out %b: !tile.tensor<f32, [y]>, param %p: i32, param %q: i32) {
+tile.kernel @sum(in %a: !tile.tensor<f32, [y, x]>, out %b: !tile.tensor<f32, [y]>, param %p: i32, param %q: i32))" +
+                  schedule + R"( {
   tile.parallel [)" +
                   y + R"(] {
     %c = tile.constant 1.0 : f32 -> )" +
@@ -70,7 +81,7 @@ tile.kernel @sum(in %a: !tile.tensor<f32, [y, x]>, out %b: !tile.tensor<f32, [y]
       tile.yield %w : )" +
                   row + R"(
     })" + (hasMask ? " mask {\n" + writer.region(result.mask) + "    }" : "") +
-                  R"(
+                  merge + R"(
     tile.store %r, %b[y] : )" +
                   row + R"(, !tile.tensor<f32, [y]>
   }
@@ -242,6 +253,57 @@ std::string check(Case &test, Point at, Exactness exactness) {
   return "";
 }
 
+/// Checks what each part of each tile of y leaves out: nothing live, nothing
+/// beyond the first segment, not all; and, if `exactly`, not less.
+std::string checkSkips(Case &test, Point at, bool exactly) {
+  KernelOp kernel = *test.module->getOps<KernelOp>().begin();
+  FoldOp fold =
+      *kernel.getParallel().getBody().front().getOps<FoldOp>().begin();
+  for (int64_t first = 0; first < at.extentY; first += test.tileY) {
+    at.y = first;
+    Scalars scalars(kernel, at);
+    std::vector<int64_t> walk;
+    int64_t length = 0;
+    for (unsigned i = 0; i < fold.getNumSegments(); ++i) {
+      int64_t lo = scalars.of(fold.getBounds()[2 * i]);
+      int64_t hi = scalars.of(fold.getBounds()[2 * i + 1]);
+      for (int64_t t = lo; t < hi; ++t)
+        walk.push_back(t);
+      if (i > 0)
+        continue;
+      length = hi - lo;
+      if (fold.getBackward())
+        std::reverse(walk.begin(), walk.end());
+    }
+    int64_t parts = fold.getSkips().size();
+    for (int64_t part = 0; part < parts; ++part) {
+      int64_t rows = test.tileY / parts;
+      int64_t skip = scalars.of(fold.getSkips()[part]), dead = 0;
+      auto isDead = [&](int64_t t) {
+        for (int64_t x = t * test.tileX; x < (t + 1) * test.tileX; ++x)
+          for (int64_t y = first + part * rows; y < first + (part + 1) * rows;
+               ++y) {
+            Point point = at;
+            point.x = x;
+            point.y = y;
+            if (x < at.extentX && y < at.extentY && test.mask.value(point))
+              return false;
+          }
+        return true;
+      };
+      auto walked = static_cast<int64_t>(walk.size());
+      while (dead < std::min(length, walked - 1) && isDead(walk[dead]))
+        ++dead;
+      std::string log = "y " + std::to_string(first) + ", part " +
+                        std::to_string(part) + " leaves out " +
+                        std::to_string(skip) + " of " + std::to_string(dead);
+      if (skip < 0 || skip > dead || (exactly && skip < dead))
+        return log;
+    }
+  }
+  return "";
+}
+
 std::string describe(const Case &test, const Point &at) {
   return test.text + "\nextents x " + std::to_string(at.extentX) + ", y " +
          std::to_string(at.extentY) + ", p " + std::to_string(at.p) + ", q " +
@@ -342,6 +404,58 @@ TEST_F(MaskSegments, CausalOrPrefixIsExact) {
         ASSERT_EQ(check(test, at, Exactly), "") << describe(test, at);
       }
   }
+}
+
+TEST_F(MaskSegments, AnyPartLeavesOutOnlyWhatIsDead) {
+  std::mt19937 random(11);
+  int64_t withSkips = 0;
+  for (int trial = 0; trial < 600; ++trial) {
+    int64_t parts = 2 + int64_t(random() % 3);
+    Case test = make(
+        tileExtents[random() % 4], parts * tileExtents[random() % 3],
+        [&](MaskWriter &writer) {
+          return RandomMask(writer, random)
+              .condition(static_cast<int>(random() % 4));
+        },
+        /*hasMask=*/true, parts);
+    FoldOp fold = *(*test.module->getOps<KernelOp>().begin())
+                       .getParallel()
+                       .getBody()
+                       .front()
+                       .getOps<FoldOp>()
+                       .begin();
+    withSkips += !fold.getSkips().empty();
+    for (int i = 0; i < 12; ++i) {
+      Point at{0,
+               0,
+               1 + int64_t(random() % 40),
+               1 + int64_t(random() % 40),
+               int64_t(random() % 60) - 20,
+               int64_t(random() % 60) - 20};
+      std::string wrong = checkSkips(test, at, /*exactly=*/false);
+      ASSERT_EQ(wrong, "") << describe(test, at);
+    }
+  }
+  EXPECT_GT(withSkips, 200);
+}
+
+TEST_F(MaskSegments, PartsUnderACausalMaskLeaveOutAllThatIsDead) {
+  for (int64_t parts : {2, 3, 4})
+    for (int64_t tileX : {4, 8, 16}) {
+      Case test = make(
+          tileX, parts * 8,
+          [](MaskWriter &w) {
+            return w.compare("le", w.sub(w.x(), w.extentX()),
+                             w.sub(w.y(), w.extentY()));
+          },
+          /*hasMask=*/true, parts);
+      for (int64_t extentX : {1, 16, 29, 64})
+        for (int64_t extentY : {1, 13, 32, 70}) {
+          Point at{0, 0, extentX, extentY, 0, 0};
+          ASSERT_EQ(checkSkips(test, at, /*exactly=*/true), "")
+              << describe(test, at);
+        }
+    }
 }
 
 /// Quotients: each position of a block sees its own block.

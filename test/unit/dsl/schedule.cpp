@@ -35,6 +35,17 @@ TEST(Schedule, ReleaseEarly) {
   EXPECT_NE(textOf(configurations[1]).find("early = 1"), std::string::npos);
 }
 
+TEST(Schedule, SkipDead) {
+  auto configurations =
+      Schedule(sm90a).skipDead(tune("skip", {0, 1})).configurations();
+  ASSERT_EQ(configurations.size(), 2u);
+  Kernel kernel = kernels::makeKernel("gemm", {});
+  EXPECT_EQ(kernel.configured(configurations[0]).mlir().find("skip"),
+            std::string::npos);
+  EXPECT_NE(kernel.configured(configurations[1]).mlir().find("skip = 1"),
+            std::string::npos);
+}
+
 TEST(Schedule, Configurations) {
   Tune bm = tune("BM", {64, 128, 192}), bn = tune("BN", {64, 80});
   auto configurations =

@@ -96,12 +96,13 @@ TEST_P(Without, IsOtherCodeAndTheSameNumbers) {
   std::string name = isPlain            ? "flash"
                      : step == "copies" ? "flash-bias"
                                         : "flash-causal";
-  std::string text =
-      kernelText(name,
-                 /*overlap=*/step == "turns" ? 2 : 1,
-                 /*registers=*/step != "deepen",
-                 /*persistent=*/step == "ahead" ? 2 : 1,
-                 step == "multicast" ? ", cluster = {m = 2}" : "");
+  std::string text = kernelText(name,
+                                /*overlap=*/step == "turns" ? 2 : 1,
+                                /*registers=*/step != "deepen",
+                                /*persistent=*/step == "ahead" ? 2 : 1,
+                                step == "multicast" ? ", cluster = {m = 2}"
+                                : step == "skips"   ? ", skip = 1"
+                                                    : "");
   std::string full = codeOf(target, {}, text);
   std::string less = codeOf(target, {step}, text);
   EXPECT_EQ(less.find("error:"), std::string::npos) << less.substr(0, 400);
