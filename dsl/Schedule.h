@@ -167,7 +167,8 @@ public:
   /// others need: each leaves out such tiles at the beginning of a fold, which
   /// then begins at the mask's edge. The fold must license another order of
   /// tiles (a merge), and not read data to know which are live. It pays where a
-  /// block has more rows than a step has keys. On sm_80 none are left out.
+  /// block has more rows than a step has keys. The block's next tile is then
+  /// not begun ahead. On sm_80 none are left out.
   Schedule skipDead(Tune on = 1) const;
   Schedule warpSpecialize(Roles roles) const;
   /// Configurations for which `condition` is 0 are infeasible: `why`.

@@ -365,11 +365,13 @@ LogicalResult FoldOp::verify() {
     return emitOpError("expected results of the types of its initial values");
   if (getBackward() && getSegmentKinds().empty())
     return emitOpError("walks its first segment backward, but has none");
-  int64_t warpgroups = (*this)->getParentOfType<KernelOp>().getWarps() / 4;
-  if (!getSkips().empty() && int64_t(getSkips().size()) != warpgroups)
-    return emitOpError("expected what each of ")
-           << warpgroups << " warpgroups skips, got " << getSkips().size()
-           << " numbers";
+  if (getSkips().empty())
+    return success();
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (!kernel || int64_t(getSkips().size()) * 4 != kernel.getWarps())
+    return emitOpError("expected what each warpgroup of a kernel skips, got ")
+           << getSkips().size() << " numbers for "
+           << (kernel ? kernel.getWarps() / 4 : 0) << " warpgroups";
   return success();
 }
 

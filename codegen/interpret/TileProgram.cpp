@@ -310,7 +310,8 @@ llvm::Error Program::addFold(FoldOp op, Steps &steps) {
   fold.isBackward = op.getBackward();
   for (Value skip : op.getSkips())
     fold.skips.push_back(slotOf(skip));
-  fold.skipAxis = op.getSkipAxisAttr();
+  if (StringAttr axis = op.getSkipAxisAttr())
+    fold.skipAxis = bound.lookup(axis);
 
   // Where the region's values go: as many and as large as the carried ones.
   auto yieldedBy = [&](Region &region,

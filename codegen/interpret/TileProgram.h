@@ -64,7 +64,7 @@ struct Fold : Loop {
   /// For each part of the tile of `skipAxis`, how many of the first tiles
   /// walked are said to change nothing of it.
   std::vector<Slot *> skips;
-  mlir::StringAttr skipAxis;
+  const AxisState *skipAxis = nullptr;
   /// The live region, and what it yields; none: every tile is walked.
   Steps liveness;
   Slot *someLive = nullptr, *allLive = nullptr;

@@ -101,19 +101,10 @@ public:
     } else {
       TileRange within =
           tilesWithin(builder, masks.allLive(), around, live, extent);
-      // Only a merge lets the order of tiles change: then the tiles that need
-      // no masks are one run at the end.
-      if (!parts.empty())
-        add(SegmentKind::partial, within.end, around.end);
-      add(SegmentKind::partial, around.begin, within.begin);
-      if (!fold.hasMerge())
-        add(SegmentKind::full, within.begin, within.end);
       if (parts.empty())
-        add(SegmentKind::partial, within.end, around.end);
-      if (fold.hasMerge())
-        add(SegmentKind::full, within.begin, within.end);
-      if (!parts.empty())
-        addSkips(builder, around, within);
+        addInOrder(around, within);
+      else
+        addEdgeFirst(builder, around, within);
     }
     // No tile is in range: there is none to ask about.
     if (kinds.empty() && fold.hasLive())
@@ -141,8 +132,13 @@ private:
   /// The rows of each warpgroup: equal parts of a tile along the only axis of
   /// which a tile has several positions.
   void findParts();
-  /// How many of the first tiles are dead for each part; never all.
-  void addSkips(ScalarBuilder &builder, TileRange around, TileRange within);
+  void addInOrder(TileRange around, TileRange within);
+  /// The far edge of the mask first: what lies behind the tiles that need no
+  /// masks, or all if none does.
+  void addEdgeFirst(ScalarBuilder &builder, TileRange around, TileRange within);
+  /// How many tiles of the edge, from its end, are dead for each part; never
+  /// all tiles.
+  void addSkips(ScalarBuilder &builder, TileRange around, Scalar edge);
 
   void add(SegmentKind kind, Scalar begin, Scalar end) {
     if (begin == end)
@@ -182,10 +178,33 @@ void Segments::findParts() {
     parts.push_back({split, i * rows, rows});
 }
 
-void Segments::addSkips(ScalarBuilder &builder, TileRange around,
-                        TileRange within) {
+void Segments::addInOrder(TileRange around, TileRange within) {
+  // Only a merge lets the order of tiles change: then the tiles that need no
+  // masks are one run at the end.
+  add(SegmentKind::partial, around.begin, within.begin);
+  if (!fold.hasMerge())
+    add(SegmentKind::full, within.begin, within.end);
+  add(SegmentKind::partial, within.end, around.end);
+  if (fold.hasMerge())
+    add(SegmentKind::full, within.begin, within.end);
+}
+
+void Segments::addEdgeFirst(ScalarBuilder &builder, TileRange around,
+                            TileRange within) {
+  Scalar edge = within.end, near = within.begin;
+  if (!(near == around.begin)) { // else an empty range is there, too
+    edge = builder.selectLess(within.begin, within.end, edge, around.begin);
+    near = builder.selectLess(within.begin, within.end, near, around.begin);
+  }
+  add(SegmentKind::partial, edge, around.end);
+  add(SegmentKind::partial, around.begin, near);
+  add(SegmentKind::full, within.begin, within.end);
+  addSkips(builder, around, edge);
+}
+
+void Segments::addSkips(ScalarBuilder &builder, TileRange around, Scalar edge) {
   // The last tile of all is left for everybody.
-  Scalar first = builder.sub(around.end, within.end);
+  Scalar first = builder.sub(around.end, edge);
   Scalar most = builder.min(
       first,
       builder.max(builder.add(builder.sub(around.end, around.begin), -1), 0));
@@ -195,8 +214,8 @@ void Segments::addSkips(ScalarBuilder &builder, TileRange around,
       domain.add(fold.getMask().front().getTerminator()->getOperand(0));
     PositionRange live = domain.someLive();
     // Of a part with points, some are live in each tile that needs no mask.
-    Scalar end = builder.max(
-        tilesAround(builder, live, fold.getExtents()[0]).end, within.end);
+    Scalar end =
+        builder.max(tilesAround(builder, live, fold.getExtents()[0]).end, edge);
     Scalar dead =
         builder.min(builder.max(builder.sub(around.end, end), 0), most);
     Scalar row = builder.add(builder.position(part.axis), part.offset);

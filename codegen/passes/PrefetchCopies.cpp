@@ -135,6 +135,8 @@ static void issue(Message &message, Block &body, TileWalk &walk,
 }
 
 static void prefetch(stage::FoldOp fold) {
+  if (fold.getBackward()) // walked as a TileWalk does not
+    return;
   Block *body = &fold.getBody().front();
   SmallVector<Message> messages;
   for (auto acquire : body->getOps<stage::AcquireOp>())

@@ -5,7 +5,8 @@
 // gives back those tiles' messages, and a fold that begins behind them. It
 // waits for each message before it gives it back: only then have the others
 // given back the one that was in the slot before, and its arrival is counted
-// for the right one.
+// for the right one. All its warps do, and meet: one arrives for the others,
+// and without products to wait for nothing else says that they are as far.
 //
 // Nothing changes where warpgroups meet in the body or leave something there
 // for others: then each must walk every tile. While roles are one program it
@@ -92,6 +93,7 @@ static void skipDead(stage::FoldOp fold) {
   OpBuilder inner = OpBuilder::atBlockBegin(loop.getBody());
   for (auto get : body.getOps<stage::GetOp>()) {
     inner.clone(*get);
+    stage::BarrierOp::create(inner, get.getLoc(), /*warpgroup=*/true);
     stage::ReleaseOp::create(inner, get.getLoc(), get.getChannel());
   }
 

@@ -24,8 +24,9 @@ using namespace tilewright;
 static void takeTurns(scf::ForOp loop) {
   auto segment = loop->getAttrOfType<StringAttr>(hints::segment);
   if (segment && segment == hints::skipped) {
-    // The others' order has a place for each step.
-    OpBuilder builder = OpBuilder::atBlockBegin(loop.getBody());
+    // The others' order has a place for each step; where a channel has one
+    // slot, they have their turn when this message has been given back.
+    OpBuilder builder(loop.getBody()->getTerminator());
     stage::TurnOp::create(builder, loop.getLoc(), /*end=*/false);
     stage::TurnOp::create(builder, loop.getLoc(), /*end=*/true);
     return;

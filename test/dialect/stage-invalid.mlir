@@ -97,11 +97,22 @@ stage.kernel @k() grid [m = 64] warps 4 {
 
 stage.kernel @k() grid [m = 128] warps 8 {
   %a = arith.constant 0 : i32
-  // expected-error@+1 {{expected what each of 2 warpgroups skips, got 1 numbers}}
+  // expected-error@+1 {{expected what each warpgroup of a kernel skips, got 1 numbers for 2 warpgroups}}
   stage.fold segments(full %a to %a) backward skips (%a) {
   ^bb0(%i: i32):
     stage.yield
   }
+}
+
+// -----
+
+func.func @f(%a: i32) {
+  // expected-error@+1 {{expected what each warpgroup of a kernel skips, got 1 numbers for 0 warpgroups}}
+  stage.fold segments(full %a to %a) skips (%a) {
+  ^bb0(%i: i32):
+    stage.yield
+  }
+  return
 }
 
 // -----

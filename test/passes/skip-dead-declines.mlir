@@ -95,6 +95,7 @@ stage.kernel @forward(in %t: !tile.tensor<bf16, [n, d]>) grid [m = 128] warps 8 
     // CHECK: %[[MINE:.*]] = arith.select %[[IS]], %{{.*}}, %{{.*}}
     // CHECK: scf.for %{{.*}} to %[[MINE]]
     // CHECK-NEXT: stage.get
+    // CHECK-NEXT: stage.barrier warpgroup
     // CHECK-NEXT: stage.release
     // CHECK-NEXT: } {stage.segment = "skipped"}
     // CHECK: %[[MORE:.*]] = tile.binary add %[[FIRST:.*]], %[[MINE]]

@@ -1,8 +1,15 @@
 // Flash attention over a causal window, whose edges tiles of 192 queries cut for
 // one of their three warpgroups and not for another: each leaves out what holds
-// nothing for its rows. The last tile of queries has rows for one of them.
+// nothing for its rows. The last tile of queries has rows for one of them. In a
+// narrow window no tile needs no mask; a wide one is causal attention; of a
+// channel with one slot a message must be back before the next.
 //
 // RUN: tilewright run %s --extents b=1,g=2,r=1,m=430,n=410,d=64,e=64 --check --set scale=0.125
+// RUN: sed 's/constant 150/constant 1500/' %s > %t.wide
+// RUN: tilewright run %t.wide --extents b=1,g=2,r=1,m=430,n=430,d=64,e=64 --check --set scale=0.125
+// RUN: sed 's/stages = {n = 2}/stages = {n = 1}/' %t.wide > %t.one
+// RUN: tilewright run %t.one --extents b=1,g=1,r=1,m=430,n=430,d=64,e=64 --level stage --target sm_90a --set scale=0.125 --schedules 5
+// RUN: tilewright run %t.one --extents b=1,g=1,r=1,m=430,n=410,d=64,e=64 --level stage --target sm_90a --without deepen --set scale=0.125 --schedules 5
 
 tile.kernel @flash_skip(
     in %q: !tile.tensor<bf16, [b, g, r, m, d]>,

@@ -440,22 +440,31 @@ TEST_F(MaskSegments, AnyPartLeavesOutOnlyWhatIsDead) {
 }
 
 TEST_F(MaskSegments, PartsUnderACausalMaskLeaveOutAllThatIsDead) {
-  for (int64_t parts : {2, 3, 4})
-    for (int64_t tileX : {4, 8, 16}) {
-      Case test = make(
-          tileX, parts * 8,
-          [](MaskWriter &w) {
-            return w.compare("le", w.sub(w.x(), w.extentX()),
-                             w.sub(w.y(), w.extentY()));
-          },
-          /*hasMask=*/true, parts);
-      for (int64_t extentX : {1, 16, 29, 64})
-        for (int64_t extentY : {1, 13, 32, 70}) {
-          Point at{0, 0, extentX, extentY, 0, 0};
-          ASSERT_EQ(checkSkips(test, at, /*exactly=*/true), "")
-              << describe(test, at);
-        }
-    }
+  auto causal = [](MaskWriter &w) {
+    return w.compare("le", w.sub(w.x(), w.extentX()),
+                     w.sub(w.y(), w.extentY()));
+  };
+  // Narrow ones have no tile that needs no mask.
+  auto window = [&](MaskWriter &w) {
+    return w.both(causal(w), w.compare("lt", w.sub(w.y(), w.x()), w.p()));
+  };
+  for (const MakeMask &mask : {MakeMask(causal), MakeMask(window)})
+    for (int64_t parts : {2, 3, 4})
+      for (int64_t tileX : {4, 8, 16}) {
+        Case test = make(tileX, parts * 8, mask, /*hasMask=*/true, parts);
+        for (int64_t extent : {1, 16, 29, 64})
+          for (int64_t p : {1, 9, 20, 50}) {
+            Point at{0, 0, extent, extent, p, 0};
+            ASSERT_EQ(checkSkips(test, at, /*exactly=*/true), "")
+                << describe(test, at);
+          }
+        for (int64_t extentX : {1, 16, 29, 64})
+          for (int64_t extentY : {1, 13, 32, 70}) {
+            Point at{0, 0, extentX, extentY, 100, 0};
+            ASSERT_EQ(checkSkips(test, at, /*exactly=*/true), "")
+                << describe(test, at);
+          }
+      }
 }
 
 /// Quotients: each position of a block sees its own block.

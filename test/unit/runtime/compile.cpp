@@ -359,8 +359,9 @@ TEST_F(CompileForGpu, LaunchesIntoAStream) {
       zoo::flashForward({}, {}).with(zoo::flashOnHopper()), sm90a,
       {.tunables = {{"BM", 128}, {"BN", 96}, {"QREG", 0}, {"section", 0}},
        .extents = {{"d", 128}, {"e", 128}}});
-  EXPECT_EQ(flash.configuration(), "BM = 128, BN = 96, QREG = 0, ahead = 0, "
-                                   "cluster = 1, early = 0, section = 0, skip = 0");
+  EXPECT_EQ(flash.configuration(),
+            "BM = 128, BN = 96, QREG = 0, ahead = 0, "
+            "cluster = 1, early = 0, section = 0, skip = 0");
   Stream stream = llvm::cantFail(Stream::create(device));
   Executable onStream = flash.on(static_cast<cuda::CUstream>(stream));
   int loads = state.modulesFromPtx;
