@@ -134,9 +134,9 @@ private:
   void findParts();
   void addInOrder(TileRange around, TileRange within);
   /// The far edge of the mask first: what lies behind the tiles that need no
-  /// masks, or all if none does.
+  /// masks.
   void addEdgeFirst(ScalarBuilder &builder, TileRange around, TileRange within);
-  /// How many tiles of the edge, from its end, are dead for each part; never
+  /// How many tiles of that edge, from its end, are dead for each part; never
   /// all tiles.
   void addSkips(ScalarBuilder &builder, TileRange around, Scalar edge);
 
@@ -191,15 +191,10 @@ void Segments::addInOrder(TileRange around, TileRange within) {
 
 void Segments::addEdgeFirst(ScalarBuilder &builder, TileRange around,
                             TileRange within) {
-  Scalar edge = within.end, near = within.begin;
-  if (!(near == around.begin)) { // else an empty range is there, too
-    edge = builder.selectLess(within.begin, within.end, edge, around.begin);
-    near = builder.selectLess(within.begin, within.end, near, around.begin);
-  }
-  add(SegmentKind::partial, edge, around.end);
-  add(SegmentKind::partial, around.begin, near);
+  add(SegmentKind::partial, within.end, around.end);
+  add(SegmentKind::partial, around.begin, within.begin);
   add(SegmentKind::full, within.begin, within.end);
-  addSkips(builder, around, edge);
+  addSkips(builder, around, within.end);
 }
 
 void Segments::addSkips(ScalarBuilder &builder, TileRange around, Scalar edge) {

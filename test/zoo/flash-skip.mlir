@@ -1,11 +1,14 @@
 // Flash attention over a causal window, whose edges tiles of 192 queries cut for
 // one of their three warpgroups and not for another: each leaves out what holds
 // nothing for its rows. The last tile of queries has rows for one of them. In a
-// narrow window no tile needs no mask; a wide one is causal attention; of a
-// channel with one slot a message must be back before the next.
+// narrow window every tile needs a mask, and none is left out; a wide one is
+// causal attention; of a channel with one slot a message must be back before the
+// next.
 //
 // RUN: tilewright run %s --extents b=1,g=2,r=1,m=430,n=410,d=64,e=64 --check --set scale=0.125
-// RUN: sed 's/constant 150/constant 1500/' %s > %t.wide
+// RUN: sed 's/constant 300/constant 150/' %s > %t.narrow
+// RUN: tilewright run %t.narrow --extents b=1,g=2,r=1,m=430,n=410,d=64,e=64 --check --set scale=0.125
+// RUN: sed 's/constant 300/constant 1500/' %s > %t.wide
 // RUN: tilewright run %t.wide --extents b=1,g=2,r=1,m=430,n=430,d=64,e=64 --check --set scale=0.125
 // RUN: sed 's/stages = {n = 2}/stages = {n = 1}/' %t.wide > %t.one
 // RUN: tilewright run %t.one --extents b=1,g=1,r=1,m=430,n=430,d=64,e=64 --level stage --target sm_90a --set scale=0.125 --schedules 5
@@ -51,7 +54,7 @@ tile.kernel @flash_skip(
       %extent_m = tile.extent m
       %x4 = tile.binary sub %im, %extent_m : (!tile.tile<i32, [m]>, i32) -> !tile.tile<i32, [m]>
       %live = tile.compare le %x3, %x4 : (!tile.tile<i32, [n]>, !tile.tile<i32, [m]>) -> !tile.tile<i1, [n, m]>
-      %width = tile.constant 150 : i32 -> i32
+      %width = tile.constant 300 : i32 -> i32
       %far = tile.binary sub %im, %in : (!tile.tile<i32, [m]>, !tile.tile<i32, [n]>) -> !tile.tile<i32, [m, n]>
       %near = tile.compare lt %far, %width : (!tile.tile<i32, [m, n]>, i32) -> !tile.tile<i1, [m, n]>
       %both = tile.binary and %live, %near : (!tile.tile<i1, [n, m]>, !tile.tile<i1, [m, n]>) -> !tile.tile<i1, [n, m]>

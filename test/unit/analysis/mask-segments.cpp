@@ -444,7 +444,7 @@ TEST_F(MaskSegments, PartsUnderACausalMaskLeaveOutAllThatIsDead) {
     return w.compare("le", w.sub(w.x(), w.extentX()),
                      w.sub(w.y(), w.extentY()));
   };
-  // Narrow ones have no tile that needs no mask.
+  // Narrow ones have no tile that needs no mask, and so no edge behind those.
   auto window = [&](MaskWriter &w) {
     return w.both(causal(w), w.compare("lt", w.sub(w.y(), w.x()), w.p()));
   };
