@@ -3,6 +3,7 @@
 #include "bench/Commands.h"
 #include "bench/Options.h"
 #include "codegen/Error.h"
+#include "codegen/Pipeline.h"
 #include "codegen/explain/Explanation.h"
 #include "kernels/Registry.h"
 #include "llvm/ADT/StringExtras.h"
@@ -21,6 +22,12 @@ choose(ArrayRef<dsl::Configuration> configurations, const Pairs &wanted) {
   std::string got;
   for (const auto &[name, value] : wanted)
     got += (got.empty() ? "" : ", ") + name + " = " + value;
+  // Of several that have them, the first says why.
+  for (const dsl::Configuration &configuration : configurations)
+    if (hasTunables(configuration, wanted)) {
+      got += ": " + configuration.reason;
+      break;
+    }
   throw tilewright::Error(
       {"the kernel has no such feasible configuration for the target",
        "one of those that --configurations lists", got, "",
@@ -33,6 +40,8 @@ static Expected<CompileOptions> optionsOf(StringRef target,
                                           ArrayRef<std::string> without) {
   CompileOptions options;
   options.without = without;
+  if (llvm::Error error = checkSteps(options.without))
+    return error;
   if (!target.empty())
     options.target = target.str();
   for (const auto &[axis, text] : parsePairs(extents)) {

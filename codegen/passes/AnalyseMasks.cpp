@@ -71,9 +71,9 @@ TileRange tilesWithin(ScalarBuilder &builder, PositionRange range,
 
 class Segments {
 public:
-  Segments(FoldOp fold, bool clusters, bool skips)
+  Segments(FoldOp fold, bool clusters, bool findsSkips)
       : fold(fold), clusters(clusters) {
-    if (skips)
+    if (findsSkips)
       findParts();
   }
 

@@ -182,6 +182,13 @@ private:
   std::map<Value, int64_t, Less> values;
 };
 
+KernelOp kernelOf(Case &test) {
+  return *test.module->getOps<KernelOp>().begin();
+}
+FoldOp foldOf(KernelOp kernel) {
+  return *kernel.getParallel().getBody().front().getOps<FoldOp>().begin();
+}
+
 enum Exactness {
   Bounds,  ///< nothing live is left out, nothing dead is full
   Exactly, ///< and nothing dead is walked, everything live throughout is full
@@ -190,9 +197,8 @@ enum Exactness {
 /// Checks the segments of each tile of y. Returns a description of what is
 /// wrong, if anything.
 std::string check(Case &test, Point at, Exactness exactness) {
-  KernelOp kernel = *test.module->getOps<KernelOp>().begin();
-  FoldOp fold =
-      *kernel.getParallel().getBody().front().getOps<FoldOp>().begin();
+  KernelOp kernel = kernelOf(test);
+  FoldOp fold = foldOf(kernel);
   int64_t tiles = (at.extentX + test.tileX - 1) / test.tileX;
   for (int64_t first = 0; first < at.extentY; first += test.tileY) {
     at.y = first;
@@ -256,9 +262,8 @@ std::string check(Case &test, Point at, Exactness exactness) {
 /// Checks what each part of each tile of y leaves out: nothing live, nothing
 /// beyond the first segment, not all; and, if `exactly`, not less.
 std::string checkSkips(Case &test, Point at, bool exactly) {
-  KernelOp kernel = *test.module->getOps<KernelOp>().begin();
-  FoldOp fold =
-      *kernel.getParallel().getBody().front().getOps<FoldOp>().begin();
+  KernelOp kernel = kernelOf(test);
+  FoldOp fold = foldOf(kernel);
   for (int64_t first = 0; first < at.extentY; first += test.tileY) {
     at.y = first;
     Scalars scalars(kernel, at);
@@ -312,6 +317,15 @@ std::string describe(const Case &test, const Point &at) {
 
 constexpr int64_t tileExtents[] = {1, 4, 8, 16};
 
+Point randomPoint(std::mt19937 &random) {
+  return {0,
+          0,
+          1 + int64_t(random() % 40),
+          1 + int64_t(random() % 40),
+          int64_t(random() % 60) - 20,
+          int64_t(random() % 60) - 20};
+}
+
 TEST_F(MaskSegments, AnyMaskIsBounded) {
   std::mt19937 random(7);
   for (int trial = 0; trial < 600; ++trial) {
@@ -321,12 +335,7 @@ TEST_F(MaskSegments, AnyMaskIsBounded) {
                            .condition(static_cast<int>(random() % 4));
                      });
     for (int i = 0; i < 12; ++i) {
-      Point at{0,
-               0,
-               1 + int64_t(random() % 40),
-               1 + int64_t(random() % 40),
-               int64_t(random() % 60) - 20,
-               int64_t(random() % 60) - 20};
+      Point at = randomPoint(random);
       std::string wrong = check(test, at, Bounds);
       ASSERT_EQ(wrong, "") << describe(test, at);
     }
@@ -418,20 +427,9 @@ TEST_F(MaskSegments, AnyPartLeavesOutOnlyWhatIsDead) {
               .condition(static_cast<int>(random() % 4));
         },
         /*hasMask=*/true, parts);
-    FoldOp fold = *(*test.module->getOps<KernelOp>().begin())
-                       .getParallel()
-                       .getBody()
-                       .front()
-                       .getOps<FoldOp>()
-                       .begin();
-    withSkips += !fold.getSkips().empty();
+    withSkips += !foldOf(kernelOf(test)).getSkips().empty();
     for (int i = 0; i < 12; ++i) {
-      Point at{0,
-               0,
-               1 + int64_t(random() % 40),
-               1 + int64_t(random() % 40),
-               int64_t(random() % 60) - 20,
-               int64_t(random() % 60) - 20};
+      Point at = randomPoint(random);
       std::string wrong = checkSkips(test, at, /*exactly=*/false);
       ASSERT_EQ(wrong, "") << describe(test, at);
     }
