@@ -81,9 +81,6 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
       .releaseEarly(early)
       .skipDead(skip)
       .warpSpecialize({.producers = 1, .consumers = bm / 64})
-      .require((qRow + oRow) * bm + row * stages * bn + bm * bn * bytesOfP <=
-                   sharedBytes,
-               "the tiles exceed the shared memory")
       .require(
           ahead <= (section > 0 || bm == 128) * (extentOf(D) <= 128),
           "beginning tiles ahead is for narrow heads, and does not pay for "
@@ -101,6 +98,9 @@ inline Schedule flashOnHopper(int64_t elementBytes = 2) {
                       (1 - early),
           "leaving out dead tiles pays under masks, where a block has more "
           "rows than a step has keys, and not begun ahead")
+      .require((qRow + oRow) * bm + row * stages * bn + bm * bn * bytesOfP <=
+                   sharedBytes,
+               "the tiles exceed the shared memory")
       .require(registers <= limit || elementBytes > 2,
                "the tiles exceed the registers")
       .require((bm >= 128 && bn >= 64) ||
